@@ -1,0 +1,67 @@
+"""Errata: what distributions publish about the flaws that an update fixes."""
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+__all__ = ["Erratum", "Finding", "Fix", "Severity"]
+
+
+class Severity(enum.StrEnum):
+    """The four words of the grade; every vendor's own are mapped to them by data (severities.toml)."""
+
+    CRITICAL = "critical"
+    IMPORTANT = "important"
+    MODERATE = "moderate"
+    LOW = "low"
+
+
+class Fix(msgspec.Struct, frozen=True):
+    """The version of a source package that carries the fix."""
+
+    source: str
+    version: str
+
+
+class Erratum(msgspec.Struct, frozen=True):
+    """One published notice (DSA, DLA, USN …), or what stands in for one (a changelog, a security suite's offer).
+
+    Attributes:
+        kind: `security`, `bugfix`, `enhancement` or `other`.
+        severity: None where nobody rated it: it then counts as the policy's data says, and the report says so.
+        rated_by: where the severity comes from, e.g. "CVSS 9.8 of CVE-2026-1234", "Ubuntu priority of CVE-…", "urgency=high".
+        issued: first publication, UTC; None where only a bound is known.
+        issued_at_latest: it was out by then; a bound where `issued` is None (its age is *at least* that).
+        source: URL or name of the feed, or the .deb whose changelog says so.
+        paid_only: the fix is for paying customers (Ubuntu Pro); listed apart, never counted as unapplied.
+    """
+
+    id: str
+    kind: str
+    severity: Severity | None
+    issued: datetime | None
+    cves: tuple[str, ...]
+    title: str
+    source: str
+    fixes: tuple[Fix, ...]
+    issued_at_latest: datetime | None = None
+    rated_by: str = ""
+    paid_only: bool = False
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """An erratum that an image lacks.
+
+    Attributes:
+        packages: names of the installed binary packages of the fixed source, sorted.
+        source: the source package.
+        installed: its installed source version (the lowest, where binaries differ).
+        fixed: the source version that carries the fix.
+    """
+
+    erratum: Erratum
+    packages: tuple[str, ...]
+    source: str
+    installed: str
+    fixed: str

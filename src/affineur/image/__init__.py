@@ -1,0 +1,1 @@
+"""One image from any source."""

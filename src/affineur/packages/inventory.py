@@ -1,0 +1,51 @@
+"""What is installed, whatever the package manager."""
+
+from collections.abc import Iterator, Mapping
+from typing import ClassVar, Protocol
+
+import msgspec
+
+__all__ = ["Package", "PackageDB"]
+
+
+class Package(msgspec.Struct, frozen=True):
+    """One installed package, as its own manager records it.
+
+    Attributes:
+        version: with its epoch where there is one (`1:2.3-4`).
+        source: the source package's name; the binary's own name where the record does not say.
+        source_version: likewise.
+        status: the manager's own word for its state; for dpkg the Status line (`install ok installed`,
+            `hold ok installed` …), for distroless `status.d` files without one the empty string.
+        multi_arch: dpkg's Multi-Arch field (`same`, `foreign`, `allowed`, `no` or empty).
+    """
+
+    name: str
+    version: str
+    architecture: str
+    source: str
+    source_version: str
+    status: str = ""
+    multi_arch: str = ""
+
+
+class PackageDB(Protocol):
+    """One package manager's record of what it installed.
+
+    States the paths it wants, so layers are walked once for all; is handed bytes, so it cannot open or follow anything.
+    """
+
+    name: ClassVar[str]
+    version: ClassVar[int]  # of this reader: raised whenever its answers change, since cached facts carry it
+    paths: ClassVar[tuple[str, ...]]  # globs relative to the image root
+
+    def read(self, files: Mapping[str, bytes]) -> Iterator[Package]:
+        """Yield what is on disk, in the database's order; nothing for an empty database.
+
+        Args:
+            files: path to content for every wanted path that the merged image holds.
+
+        Raises:
+            MalformedDatabase: the database breaks its own format.
+        """
+        ...

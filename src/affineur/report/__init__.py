@@ -1,0 +1,1 @@
+"""One assessment, one file per format."""

@@ -1,0 +1,1 @@
+"""apt's repositories, as apt reads them: what the image would be offered, and what its distribution has published."""

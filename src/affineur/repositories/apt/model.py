@@ -1,0 +1,141 @@
+"""The values that pass between the stages of apt's way: configured → fetched and verified → parsed → chosen."""
+
+from datetime import datetime
+
+import msgspec
+
+__all__ = ["AptConfiguration", "Offer", "PinRule", "Release", "SourceEntry", "Suite"]
+
+
+class SourceEntry(msgspec.Struct, frozen=True):
+    """One suite of one line of sources.list, or of one deb822 stanza (a stanza of n URIs × m suites gives n·m).
+
+    Source: sources.list(5).
+
+    Attributes:
+        uri: as written, with a trailing slash.
+        suite: as written; ends with a slash for a flat repository (components is then empty).
+        architectures: from `arch=`; None where not said (then APT::Architectures).
+        trusted: from `trusted=`; None where not said.
+        signed_by: absolute paths inside the image, or fingerprints (a trailing `!` kept), as written.
+        signed_by_inline: an armored key embedded in a deb822 stanza.
+        allow_insecure, by_hash, check_valid_until: from the options of those names; None where not said.
+        path, line: where it stands in the image.
+    """
+
+    uri: str
+    suite: str
+    components: tuple[str, ...]
+    architectures: tuple[str, ...] | None = None
+    trusted: bool | None = None
+    signed_by: tuple[str, ...] = ()
+    signed_by_inline: str | None = None
+    allow_insecure: bool | None = None
+    by_hash: str | None = None
+    check_valid_until: bool | None = None
+    path: str = ""
+    line: int = 0
+
+
+class PinRule(msgspec.Struct, frozen=True):
+    """One stanza of preferences(5) (apt_preferences(5)).
+
+    Attributes:
+        packages: the words of the Package field (`*`, names, globs, `/regex/`, `src:name`).
+        kind: `version`, `release` or `origin`.
+        value: the rest of the Pin field.
+    """
+
+    packages: tuple[str, ...]
+    kind: str
+    value: str
+    priority: int
+    path: str = ""
+    line: int = 0
+
+
+class AptConfiguration(msgspec.Struct, frozen=True):
+    """What of the image's /etc/apt decides which updates it would be offered.
+
+    Attributes:
+        architectures: APT::Architectures, native first; the native one alone where not configured.
+        check_valid_until: Acquire::Check-Valid-Until.
+        phasing: never, always or None: APT::Get::{Never,Always}-Include-Phased-Updates.
+        problems: lines that apt itself would reject (file:line: reason); reported as unassessed.
+    """
+
+    sources: tuple[SourceEntry, ...]
+    pins: tuple[PinRule, ...]
+    architectures: tuple[str, ...]
+    default_release: str | None = None
+    check_valid_until: bool = True
+    phasing: str | None = None
+    problems: tuple[str, ...] = ()
+
+
+class Release(msgspec.Struct, frozen=True):
+    """A Release file, parsed from verified bytes only (Debian wiki: DebianRepository/Format § "Release" files).
+
+    Attributes:
+        hashes: path below the suite's folder → (SHA256 hex, size in bytes).
+    """
+
+    origin: str
+    label: str
+    suite: str
+    codename: str
+    version: str
+    date: datetime | None
+    valid_until: datetime | None
+    components: tuple[str, ...]
+    architectures: tuple[str, ...]
+    not_automatic: bool
+    but_automatic_upgrades: bool
+    acquire_by_hash: bool
+    hashes: dict[str, tuple[str, int]]
+
+
+class Suite(msgspec.Struct, frozen=True):
+    """One suite, fetched, with what is known of its authenticity.
+
+    Attributes:
+        entry: the source entry that names it.
+        release: None where none could be read.
+        signers: fingerprints (upper-case hex, of the primary key) of all *good* signatures; empty if unsigned.
+        verified: True: signed by a key that this entry trusts; False: not (and then only `trusted=yes` lets apt use it).
+        url: where the Release was read, after the mirror map.
+        digest: `sha256:…` of the Release's verified bytes.
+        problems: what could not be read, and why.
+    """
+
+    entry: SourceEntry
+    release: Release | None
+    signers: tuple[str, ...]
+    verified: bool
+    url: str
+    digest: str = ""
+    weak_signers: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """One stanza of a Packages index, as far as it matters here.
+
+    Attributes:
+        source, source_version: from the Source field (`name (version)`), defaulting to the binary's own.
+        phased: Phased-Update-Percentage, None where absent.
+        component, index_architecture: of the index it stands in.
+    """
+
+    name: str
+    version: str
+    architecture: str
+    source: str
+    source_version: str
+    filename: str
+    size: int
+    sha256: str
+    phased: int | None = None
+    component: str = ""
+    index_architecture: str = ""
+    multi_arch: str = ""

@@ -1,0 +1,1 @@
+"""Compressed and archived bytes as bounded iterators."""

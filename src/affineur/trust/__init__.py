@@ -1,0 +1,1 @@
+"""Judgement; pure: no clock, no network, no files."""
