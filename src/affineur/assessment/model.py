@@ -1,0 +1,143 @@
+"""One assessment: everything that was found out about one image, in the shape of its JSON document.
+
+The JSON is this struct, encoded; docs/reference/json.md describes it field by field.
+"""
+
+from datetime import date, datetime
+
+import msgspec
+
+from affineur.errata.erratum import Erratum, Severity
+from affineur.evidence import Evidence, Unassessed
+from affineur.repositories.update import Update
+from affineur.trust.model import Grade, Lifecycle, Verdict
+
+__all__ = ["Assessment", "CVE", "Deviation", "Distribution", "ImageFacts", "SuiteFacts", "Unfixed"]
+
+
+class ImageFacts(msgspec.Struct, frozen=True):
+    """Which image was judged.
+
+    Attributes:
+        reference: as given, fully expanded.
+        digest: what the name points at (an index's digest, for an index).
+        manifest_digest: of the platform's own manifest.
+        created: verbatim from the config; None where absent.
+        base_name, base_digest: claimed by annotations or labels.
+        size: compressed bytes of all layers.
+    """
+
+    reference: str
+    registry: str
+    repository: str
+    tag: str | None
+    digest: str
+    manifest_digest: str
+    platform: str
+    created: str | None
+    layers: int
+    size: int
+    base_name: str | None = None
+    base_digest: str | None = None
+    warnings: tuple[str, ...] = ()
+
+
+class Distribution(msgspec.Struct, frozen=True):
+    """What os-release says, and what that distribution publishes.
+
+    Attributes:
+        publishes: one of "nothing", "updates", "notices", "notices with CVEs", or "unknown".
+        statement: that, as a sentence for people.
+    """
+
+    id: str
+    version_id: str
+    codename: str
+    pretty_name: str
+    publishes: str
+    statement: str
+
+
+class SuiteFacts(msgspec.Struct, frozen=True):
+    """One suite that was read, or that should have been.
+
+    Attributes:
+        role: `image` (its own sources name it), `reference` (its distribution's), or `both`.
+        verified: True, False, or None where it could not be told.
+        fresh: likewise.
+        offered: how many packages of the image it offers a newer version of.
+    """
+
+    suite: str
+    codename: str
+    origin: str
+    label: str
+    url: str
+    role: str
+    date: datetime | None
+    valid_until: datetime | None
+    verified: bool | None
+    signers: tuple[str, ...]
+    fresh: bool | None
+    digest: str
+    problems: tuple[str, ...] = ()
+
+
+class CVE(msgspec.Struct, frozen=True):
+    """A CVE that an update or an erratum fixes."""
+
+    id: str
+    package: str
+    installed: str
+    fixed: str
+    erratum: str
+    severity: Severity | None
+    issued: datetime | None
+    source: str
+
+
+class Deviation(msgspec.Struct, frozen=True):
+    """Where the image's own set-up differs from what its distribution publishes: a finding, in one sentence.
+
+    Attributes:
+        kind: `unknown-key`, `unknown-mirror`, `missing-suite`, `pin`, `hold`, `trusted`, `os-release`, `phased` …
+    """
+
+    kind: str
+    what: str
+    where: str
+
+
+class Unfixed(msgspec.Struct, frozen=True):
+    """Fixes that exist, but are for paying customers only, or otherwise not counted."""
+
+    erratum: str
+    why: str
+
+
+class Assessment(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
+    """The whole of it. `errata` are the unapplied ones, each with its packages in `packages_of`."""
+
+    schema_: str
+    affineur: str  # version of this program
+    made: datetime
+    as_of: datetime
+    image: ImageFacts
+    distribution: Distribution
+    packages: int
+    grade: Grade
+    lifecycle: Lifecycle
+    build_age_days: int | None
+    verdict: Verdict
+    suites: tuple[SuiteFacts, ...]
+    updates: tuple[Update, ...]
+    errata: tuple[Erratum, ...]
+    packages_of: dict[str, tuple[str, ...]]  # erratum id → binary packages that lack it
+    cves: tuple[CVE, ...]
+    deviations: tuple[Deviation, ...]
+    not_counted: tuple[Unfixed, ...]
+    evidence: tuple[Evidence, ...]
+    unassessed: tuple[Unassessed, ...]
+    rebuild_grade: str | None = None  # what a rebuild today would get
+    rebuild_note: str = ""
+    today: date | None = None
