@@ -3,7 +3,6 @@
 import os
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from support.leaving_out import leave_out  # noqa: E402
+from support.leaving_out import leave_out
 
 
 @pytest.fixture(scope="session")
@@ -25,8 +24,8 @@ def corpus() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fail the test that tries to reach anything but loopback, before a packet is sent; names are not looked up either."""
+def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail the test that tries to reach anything but loopback, before a packet is sent; names are not looked up."""
     connect, lookup = socket.socket.connect, socket.getaddrinfo
 
     def guarded_connect(self: socket.socket, address: Any) -> None:
@@ -42,4 +41,3 @@ def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     monkeypatch.setattr(socket.socket, "connect", guarded_connect)
     monkeypatch.setattr(socket, "getaddrinfo", guarded_lookup)
-    yield

@@ -14,7 +14,7 @@ class Evidence(msgspec.Struct, frozen=True):
     """A statement and what supports it.
 
     Attributes:
-        statement: one sentence, e.g. "Release of bookworm-security is signed by ED541312A33F1128F10B1C6C54404762BBB6E853".
+        statement: one sentence, e.g. "the Release of bookworm-security is signed by ED541312A33F…".
         source: URL or path inside the image (`image:/etc/apt/…`).
         digest: `algorithm:hex` of the bytes that were read; None where there are none.
         checked: when it was read, UTC.

@@ -12,7 +12,7 @@ from affineur.evidence import Evidence, Unassessed
 from affineur.repositories.update import Update
 from affineur.trust.model import Grade, Lifecycle, Verdict
 
-__all__ = ["Assessment", "CVE", "Deviation", "Distribution", "ImageFacts", "SuiteFacts", "Unfixed"]
+__all__ = ["CVE", "Assessment", "Deviation", "Distribution", "ImageFacts", "SuiteFacts", "Unfixed"]
 
 
 class ImageFacts(msgspec.Struct, frozen=True):

@@ -40,7 +40,7 @@ class Grade(msgspec.Struct, frozen=True):
         at_best: where the letter is unknown or rests on a bound: no better than this; None where nothing is known.
         reasons: why it is unknown or a bound; empty for a plain letter.
         since: the day from which `letter` (or `at_best`) has held; None for "as long as there is anything to tell".
-        schedule: every change, past and to come, oldest first. Starts with an A on no particular day, which is left out.
+        schedule: every change, past and to come, oldest first. The A before the first of them has no day: left out.
         counted: ids of the errata that counted (Critical or Important, or unrated counted as such).
         unrated: ids of those that count only because nobody rated them.
     """

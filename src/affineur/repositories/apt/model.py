@@ -102,7 +102,7 @@ class Suite(msgspec.Struct, frozen=True):
         entry: the source entry that names it.
         release: None where none could be read.
         signers: fingerprints (upper-case hex, of the primary key) of all *good* signatures; empty if unsigned.
-        verified: True: signed by a key that this entry trusts; False: not (and then only `trusted=yes` lets apt use it).
+        verified: signed by a key that this entry trusts; if not, only `trusted=yes` lets apt use it.
         url: where the Release was read, after the mirror map.
         digest: `sha256:…` of the Release's verified bytes.
         problems: what could not be read, and why.
