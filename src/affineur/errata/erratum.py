@@ -30,7 +30,7 @@ class Erratum(msgspec.Struct, frozen=True):
     Attributes:
         kind: `security`, `bugfix`, `enhancement` or `other`.
         severity: None where nobody rated it: it then counts as the policy's data says, and the report says so.
-        rated_by: where the severity comes from: "CVSS 9.8 of CVE-2026-1234", "Ubuntu priority of CVE-…", "urgency=high".
+        rated_by: where the severity comes from: "CVSS 9.8 of CVE-2026-1", "Ubuntu priority of CVE-…", "urgency=high".
         issued: first publication, UTC; None where only a bound is known.
         issued_at_latest: it was out by then; a bound where `issued` is None (its age is *at least* that).
         source: URL or name of the feed, or the .deb whose changelog says so.
