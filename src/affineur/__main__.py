@@ -1,0 +1,5 @@
+"""`python -m affineur`."""
+
+from affineur.cli.main import main
+
+main()
