@@ -1,0 +1,199 @@
+"""Manifests and indexes, OCI's and Docker's, and what is neither.
+
+OCI image-spec 1.1, manifest.md and image-index.md; Docker image manifest version 2, schemas 1 and 2. No I/O.
+"""
+
+from typing import TypeAlias
+
+import msgspec
+
+from affineur.errors import MalformedDocument, UnsupportedContent
+from affineur.oci.descriptor import Descriptor
+from affineur.oci.document import Document, decoded
+
+__all__ = [
+    "ACCEPT",
+    "DOCKER_LIST",
+    "DOCKER_MANIFEST",
+    "OCI_INDEX",
+    "OCI_MANIFEST",
+    "SCHEMA_1",
+    "Index",
+    "Manifest",
+    "Schema1",
+    "artifact",
+    "read_manifest",
+]
+
+OCI_INDEX = "application/vnd.oci.image.index.v1+json"
+OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
+DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+SCHEMA_1 = (
+    "application/vnd.docker.distribution.manifest.v1+prettyjws",
+    "application/vnd.docker.distribution.manifest.v1+json",
+)
+ACCEPT = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, *SCHEMA_1)
+"""Every type a registry may answer with; schema 1 is asked for so that it can be named."""
+
+EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
+MAX_CHILDREN = 10_000
+"""Layers of a manifest or manifests of an index."""
+
+_INDEX_TYPES = (OCI_INDEX, DOCKER_LIST)
+_MANIFEST_TYPES = (OCI_MANIFEST, DOCKER_MANIFEST)
+_IMAGE_CONFIGS = (
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+)
+_KNOWN_ARTIFACTS = {
+    "application/vnd.cncf.helm.config.v1+json": "a Helm chart",
+    "application/vnd.cncf.helm.chart.provenance.v1.prov": "a Helm chart's provenance",
+    "application/vnd.cncf.notary.signature": "a Notation signature",
+    "application/vnd.dev.cosign.artifact.sig.v1+json": "a cosign signature",
+    "application/vnd.dev.cosign.simplesigning.v1+json": "a cosign signature",
+    "application/vnd.dev.sigstore.bundle.v0.3+json": "a Sigstore bundle",
+    "application/vnd.in-toto+json": "an in-toto attestation",
+    "application/vnd.dsse.envelope.v1+json": "an in-toto attestation",
+    "application/spdx+json": "an SPDX document",
+    "text/spdx": "an SPDX document",
+    "text/spdx+json": "an SPDX document",
+    "application/vnd.cyclonedx": "a CycloneDX document",
+    "application/vnd.cyclonedx+json": "a CycloneDX document",
+    "application/vnd.cyclonedx+xml": "a CycloneDX document",
+    "application/vnd.wasm.config.v0+json": "a WebAssembly component",
+    "application/vnd.wasm.config.v1+json": "a WebAssembly component",
+    "application/vnd.docker.plugin.v1+json": "a Docker plugin",
+    "application/vnd.buildkit.cacheconfig.v0": "a BuildKit cache",
+    "application/vnd.docker.ai.model.config.v0.1+json": "an AI model",
+    "application/vnd.cncf.model.config.v1+json": "an AI model",
+    "application/vnd.cncf.flux.config.v1+json": "a Flux bundle",
+    "application/vnd.ollama.image.model": "an AI model",
+}
+
+
+class Manifest(msgspec.Struct, frozen=True, rename="camel"):
+    """One image for one platform, or an artifact in the same clothes.
+
+    Attributes:
+        media_type: as it was decided from Content-Type and body together; never empty.
+    """
+
+    config: Descriptor
+    layers: tuple[Descriptor, ...]
+    schema_version: int = 2
+    media_type: str = ""
+    artifact_type: str | None = None
+    subject: Descriptor | None = None
+    annotations: dict[str, str] | None = None
+
+
+class Index(msgspec.Struct, frozen=True, rename="camel"):
+    """Several manifests, commonly one per platform. Children may be artifacts, indexes, or absent from the registry."""
+
+    manifests: tuple[Descriptor, ...]
+    schema_version: int = 2
+    media_type: str = ""
+    artifact_type: str | None = None
+    subject: Descriptor | None = None
+    annotations: dict[str, str] | None = None
+
+
+class Schema1(msgspec.Struct, frozen=True, rename="camel"):
+    """Docker's first schema: recognised so that it can be named; its layers cannot be verified against a config."""
+
+    schema_version: int
+    name: str = ""
+    tag: str = ""
+    architecture: str = ""
+    media_type: str = ""
+
+
+AnyManifest: TypeAlias = Manifest | Index | Schema1
+
+
+class _Shape(msgspec.Struct, rename="camel"):
+    """Just enough of a document to tell what it is."""
+
+    schema_version: int | None = None
+    media_type: str | None = None
+    manifests: msgspec.Raw | None = None
+    layers: msgspec.Raw | None = None
+    config: msgspec.Raw | None = None
+    fs_layers: msgspec.Raw | None = None
+
+
+def read_manifest(document: Document) -> AnyManifest:
+    """What a registry's manifest endpoint answered, as a value.
+
+    The type is the body's `mediaType`; else Content-Type, if that is a known type; else what the members say.
+
+    Raises:
+        MalformedDocument: not such a document; or Content-Type and body disagree (distribution-spec 1.1 § Pulling
+            manifests); or it could be read both as an index and as a manifest (CVE-2021-41190).
+        UnsupportedContent: JSON of a type that is no manifest at all; the message names it.
+    """
+    source = document.source
+    shape = decoded(document.content, _Shape, source)
+    media_type = _media_type(document, shape)
+    if media_type in SCHEMA_1:
+        return msgspec.structs.replace(decoded(document.content, Schema1, source), media_type=media_type)
+    if shape.schema_version != 2:
+        raise MalformedDocument(f"{source}: schemaVersion is {shape.schema_version}, not 2")
+    if media_type in _INDEX_TYPES:
+        if shape.layers is not None or shape.config is not None or shape.fs_layers is not None:
+            raise MalformedDocument(f"{source}: claims to be an index, and has a manifest's members too")
+        index = decoded(document.content, Index, source)
+        _bound(index.manifests, source)
+        return msgspec.structs.replace(index, media_type=media_type)
+    if shape.manifests is not None or shape.fs_layers is not None:
+        raise MalformedDocument(f"{source}: claims to be a manifest, and has an index's or a schema 1's members too")
+    manifest = decoded(document.content, Manifest, source)
+    _bound(manifest.layers, source)
+    return msgspec.structs.replace(manifest, media_type=media_type)
+
+
+def _media_type(document: Document, shape: _Shape) -> str:
+    served = document.media_type.partition(";")[0].strip().lower()
+    stated = shape.media_type or ""
+    if shape.schema_version == 1:
+        return served if served in SCHEMA_1 else SCHEMA_1[0]
+    if stated and served in ACCEPT and stated != served:
+        raise MalformedDocument(f"{document.source}: served as {served}, but says that it is {stated}")
+    for media_type in (stated, served):
+        if media_type in ACCEPT:
+            return media_type
+    if stated:
+        raise UnsupportedContent(f"{document.source} is no image: its media type is {stated[:200]}")
+    if shape.manifests is not None:
+        return OCI_INDEX
+    if shape.config is not None and shape.layers is not None:
+        return OCI_MANIFEST
+    if shape.fs_layers is not None:
+        return SCHEMA_1[0]
+    raise UnsupportedContent(f"{document.source} is no image manifest or index (served as {served or 'no type'})")
+
+
+def _bound(children: tuple[Descriptor, ...], source: str) -> None:
+    if len(children) > MAX_CHILDREN:
+        raise MalformedDocument(f"{source}: more than {MAX_CHILDREN} children")
+
+
+def artifact(manifest: Manifest) -> str | None:
+    """What this is if it is no container image, as a phrase: "a Helm chart (application/…)"; None for an image.
+
+    Image-spec 1.1, manifest.md § Guidelines for Artifact Usage: artifactType, else the config's media type. Signatures
+    and SBOMs made before 1.1 wear an image's config type and are known by their layers.
+    """
+    kind = manifest.artifact_type or manifest.config.media_type
+    if manifest.artifact_type is None and manifest.config.media_type in _IMAGE_CONFIGS:
+        disguised = {layer.media_type for layer in manifest.layers} & _KNOWN_ARTIFACTS.keys()
+        if not disguised:
+            return None
+        kind = min(disguised)
+    if kind == EMPTY_TYPE and manifest.layers:
+        kind = manifest.layers[0].media_type
+    name = _KNOWN_ARTIFACTS.get(kind)
+    if name is None and kind.startswith("application/vnd.dev.sigstore.bundle"):
+        name = "a Sigstore bundle"
+    return f"{name or 'an artifact'} ({kind[:200]})"
