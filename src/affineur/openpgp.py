@@ -1,0 +1,370 @@
+"""OpenPGP: signed bytes in, verified bytes and who signed them out.
+
+Sequoia (pysequoia) is asked first, and only the bytes that it returns as verified are handed on. Where it accepts no
+signature, `gpgv` is asked, if the machine has it: what it alone accepts is signed with something that Sequoia's policy
+no longer takes (SHA-1, DSA, RSA below 2048 bits). That is *weak*: shown, never counted as good.
+
+Rules: RFC 9580 § 7 (cleartext), apt-secure(8); of several signatures one good one is enough.
+"""
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from affineur.errors import BadSignature, LimitExceeded, MalformedDocument, UnsupportedContent
+
+if TYPE_CHECKING:
+    from pysequoia import Cert, Sig
+
+__all__ = ["Verified", "fingerprints", "signed_text", "split_certificates", "verify_cleartext", "verify_detached"]
+
+SIGNED_LIMIT = 64 << 20  # bytes of one signed document; the largest Release files have 2 MB
+KEYRING_LIMIT = 8 << 20  # bytes of one keyring file
+CERTIFICATE_LIMIT = 2000  # certificates of one keyring file; Debian's developers are a thousand
+SIGNATURE_LIMIT = 64  # signatures on one document
+GPGV_TIMEOUT_S = 20.0
+
+_MESSAGE = b"-----BEGIN PGP SIGNED MESSAGE-----"
+_SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
+_END = b"-----END PGP SIGNATURE-----"
+_ARMORED_KEY = b"-----BEGIN PGP PUBLIC KEY BLOCK-----"
+_ARMORED_KEY_END = b"-----END PGP PUBLIC KEY BLOCK-----"
+_KEYBOX_MAGIC = slice(8, 12)  # "KBXf" of the first blob: gnupg, kbx/keybox-blob.c
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What may be believed of a signed document.
+
+    Attributes:
+        content: the bytes that a signature covers; empty unless `good`, `weak` or `expired` has an entry.
+        good: fingerprints (upper-case hex) of the primary keys whose signatures hold.
+        weak: of those that only gpgv accepts: signed with a weak key or digest. Could not tell, not a yes.
+        expired: of those whose signature holds but whose key has expired. apt refuses these; so must a caller.
+        unknown: fingerprints or key ids of signers that are not among the certificates.
+        problems: what else was wrong, as sentences.
+    """
+
+    content: bytes
+    good: tuple[str, ...]
+    weak: tuple[str, ...] = ()
+    expired: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+class _Cleartext(msgspec.Struct, frozen=True):
+    text: bytes  # as in the file: dash-escaped, without the line break before the signature
+    signature: bytes  # armored
+
+
+def verify_cleartext(signed: bytes, certificates: Sequence[bytes], now: datetime | None = None) -> Verified:
+    """Verify a cleartext-signed document (InRelease).
+
+    The file must be one signed message and nothing else: text before, between or after is refused, as apt does.
+
+    Args:
+        signed: the whole file.
+        certificates: one transferable public key each (see `split_certificates`); only these may vouch.
+        now: the time at which keys must not have expired; the clock's where not given.
+
+    Raises:
+        BadSignature: no signature by any of the certificates holds, or there is text outside the signed part.
+        MalformedDocument: this is no cleartext-signed document.
+        LimitExceeded: too long, or too many signatures.
+    """
+    parts = _split(signed)
+    return _verify(signed, None, parts.signature, certificates, now)
+
+
+def verify_detached(
+    content: bytes, signature: bytes, certificates: Sequence[bytes], now: datetime | None = None
+) -> Verified:
+    """Verify a document against a detached signature file (Release and Release.gpg), armored or binary.
+
+    Args and errors as for `verify_cleartext`.
+    """
+    _limit("signed document", content, SIGNED_LIMIT)
+    _limit("signature", signature, SIGNED_LIMIT)
+    return _verify(content, signature, signature, certificates, now)
+
+
+def signed_text(signed: bytes) -> bytes:
+    """The text inside a cleartext-signed document, *unverified*: for what is trusted without a signature, by request.
+
+    Raises:
+        BadSignature, MalformedDocument, LimitExceeded: as `verify_cleartext` does for the form of the file.
+    """
+    lines = _split(signed).text.split(b"\n")
+    return b"\n".join(line[2:] if line.startswith(b"- ") else line for line in lines)  # RFC 9580 § 7.2
+
+
+def split_certificates(keyring: bytes, source: str) -> tuple[bytes, ...]:
+    """The certificates of a keyring file, binary or armored (also several armored blocks in one file), one each.
+
+    Args:
+        source: where the file stands, for messages.
+
+    Raises:
+        UnsupportedContent: a GnuPG keybox (`gpg --export` makes a keyring from it).
+        MalformedDocument: no OpenPGP certificates.
+        LimitExceeded: larger or more than a keyring is.
+    """
+    _limit(source, keyring, KEYRING_LIMIT)
+    if keyring[_KEYBOX_MAGIC] == b"KBXf":
+        raise UnsupportedContent(f"{source}: a GnuPG keybox, which apt does not read either; export it as a keyring")
+    blocks = _armored_blocks(keyring) if _ARMORED_KEY in keyring else [keyring]
+    found: list[bytes] = []
+    for block in blocks:
+        found += [bytes(certificate) for certificate in _parse(block, source)]
+        if len(found) > CERTIFICATE_LIMIT:
+            raise LimitExceeded(f"{source}: more than {CERTIFICATE_LIMIT} certificates")
+    return tuple(found)
+
+
+def fingerprints(certificate: bytes) -> tuple[str, ...]:
+    """The primary key's fingerprint, then those of its subkeys, upper-case hex.
+
+    Raises:
+        MalformedDocument: not an OpenPGP certificate.
+    """
+    from pysequoia.packet import PacketPile
+
+    try:
+        keys = [packet.fingerprint for packet in PacketPile.from_bytes(certificate)]
+    except RuntimeError as error:
+        raise MalformedDocument(f"no OpenPGP certificate: {_first_line(error)}") from error
+    return tuple(key.upper() for key in keys if key)
+
+
+def _parse(block: bytes, source: str) -> "list[Cert]":
+    from pysequoia import Cert
+
+    if not block.strip():
+        return []
+    try:
+        return Cert.split_bytes(block)
+    except RuntimeError as error:
+        raise MalformedDocument(f"{source}: no OpenPGP keyring: {_first_line(error)}") from error
+
+
+def _armored_blocks(keyring: bytes) -> list[bytes]:
+    blocks = []
+    for start in keyring.split(_ARMORED_KEY)[1:]:
+        body, end, _ = start.partition(_ARMORED_KEY_END)
+        blocks.append(_ARMORED_KEY + body + end + b"\n")
+    return blocks
+
+
+def _limit(source: str, content: bytes, limit: int) -> None:
+    if len(content) > limit:
+        raise LimitExceeded(f"{source}: more than {limit} bytes")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]  # Sequoia's messages may carry a backtrace
+
+
+def _split(signed: bytes) -> _Cleartext:
+    """Take a cleartext-signed file apart, strictly: what two readers could see differently is refused.
+
+    RFC 9580 § 7; apt refuses unsigned lines likewise (CVE-2013-1051 was about such a file).
+    """
+    _limit("signed document", signed, SIGNED_LIMIT)
+    lines = signed.split(b"\n")
+    if _bare(lines[0]) != _MESSAGE:
+        if any(_bare(line) == _MESSAGE for line in lines):
+            raise BadSignature("there is text outside the signed part (before it)")
+        raise MalformedDocument("not a cleartext-signed document")
+    start = 1
+    while start < len(lines) and lines[start].startswith((b"Hash: ", b"Charset: ")):
+        start += 1
+    if start == len(lines) or lines[start] not in (b"", b"\r"):
+        raise BadSignature("there is text outside the signed part (in its header)")
+    bare = [_bare(line) for line in lines]
+    if bare.count(_MESSAGE) > 1 or bare.count(_SIGNATURE) > 1 or bare.count(_END) > 1:
+        raise BadSignature("more than one signed message, or text between two signatures")
+    if _SIGNATURE not in bare or _END not in bare or bare.index(_END) < bare.index(_SIGNATURE):
+        raise BadSignature("the signature is missing or cut off")
+    signature, end = bare.index(_SIGNATURE), bare.index(_END)
+    if any(bare[end + 1 :]):
+        raise BadSignature("there is text outside the signed part (after it)")
+    if any(line.startswith(b"-") and not line.startswith(b"- ") for line in lines[start + 1 : signature]):
+        raise BadSignature("the signed part has a line that is not dash-escaped")
+    return _Cleartext(b"\n".join(lines[start + 1 : signature]), b"\n".join(lines[signature : end + 1]) + b"\n")
+
+
+def _bare(line: bytes) -> bytes:
+    return line.rstrip(b" \t\r")
+
+
+def _verify(
+    document: bytes, detached: bytes | None, signature: bytes, certificates: Sequence[bytes], now: datetime | None
+) -> Verified:
+    from pysequoia import Cert
+
+    now = now or datetime.now(UTC)
+    signers = _signers(signature)
+    certs = [Cert.from_bytes(certificate) for certificate in certificates]
+    known = {key: cert for cert, raw in zip(certs, certificates, strict=True) for key in _names(raw)}
+    unknown = tuple(dict.fromkeys(signer for signer in signers if signer not in known))
+    content, valid = _ask_sequoia(document, detached, certs)
+    good, expired, problems = [], [], []
+    for primary, key in valid:
+        ended = _expiry(known[primary], key)
+        if ended is not None and ended <= now:
+            expired.append(primary)
+            problems.append(f"key {primary} expired on {ended:%Y-%m-%d}")
+        else:
+            good.append(primary)
+    if good or expired:
+        heard = {name for primary, key in valid for name in (primary, key, key[-16:])}
+        failed = [s for s in dict.fromkeys(signers) if s in known and s not in heard]
+        problems += [f"the signature by {signer} does not hold, or is too weak" for signer in failed]
+        return _answer(content, good, (), expired, unknown, problems)
+    content, weak, expired, why = _ask_gpgv(document, detached, certs)
+    if weak or expired:
+        problems = [f"signed with a weak key or digest by {name}" for name in weak]
+        problems += [f"key {name} expired" for name in expired]
+        return _answer(content, (), weak, expired, unknown, problems)
+    raise BadSignature(_reason(signers, unknown, why))
+
+
+def _answer(
+    content: bytes,
+    good: Iterable[str],
+    weak: Iterable[str],
+    expired: Iterable[str],
+    unknown: tuple[str, ...],
+    problems: list[str],
+) -> Verified:
+    good, weak, expired = (tuple(dict.fromkeys(names)) for names in (good, weak, expired))
+    return Verified(content, good, weak, expired, unknown, tuple(problems))
+
+
+def _reason(signers: Sequence[str], unknown: Sequence[str], why: str) -> str:
+    if not signers:
+        return "there is no signature"
+    if len(set(signers)) == len(unknown):
+        return f"signed only by keys that are not trusted here: {', '.join(unknown)}"
+    known = ", ".join(dict.fromkeys(signer for signer in signers if signer not in unknown))
+    return f"no signature holds (by {known}{'; ' + why if why else ''})"
+
+
+def _names(certificate: bytes) -> set[str]:
+    keys = fingerprints(certificate)
+    return {*keys, *(key[-16:] for key in keys if len(key) == 40)}  # RFC 9580 § 5.5.4: a v4 key id ends its fingerprint
+
+
+def _signers(signature: bytes) -> list[str]:
+    """Who claims to have signed: fingerprints where the signatures carry them, key ids where not."""
+    from pysequoia.packet import PacketPile, Tag
+
+    try:
+        packets = [packet for packet in PacketPile.from_bytes(signature) if packet.tag == Tag.Signature]
+    except RuntimeError as error:
+        raise BadSignature(f"the signature is no OpenPGP data: {_first_line(error)}") from error
+    if len(packets) > SIGNATURE_LIMIT:
+        raise LimitExceeded(f"more than {SIGNATURE_LIMIT} signatures")
+    return [(packet.issuer_fingerprint or packet.issuer_key_id or "an unnamed key").upper() for packet in packets]
+
+
+def _ask_sequoia(document: bytes, detached: bytes | None, certs: "list[Cert]") -> tuple[bytes, list[tuple[str, str]]]:
+    """(the verified bytes, (primary key, signing key) of each valid signature); nothing where none is valid."""
+    import pysequoia
+
+    signatures = [None] if detached is None else _detached(detached)
+    content, valid = b"", []
+    for signature in signatures:
+        try:
+            answer = pysequoia.verify(document, lambda _: certs, signature=signature)
+        except RuntimeError:  # Sequoia's only error: no valid signature, or not readable at all
+            continue
+        content = answer.bytes or b""
+        valid += [(sig.certificate.upper(), sig.signing_key.upper()) for sig in answer.valid_sigs]
+    return content, valid
+
+
+def _detached(signature: bytes) -> "list[Sig]":
+    from pysequoia import Sig
+    from pysequoia.packet import PacketPile, Tag
+
+    return [Sig.from_bytes(bytes(p)) for p in PacketPile.from_bytes(signature) if p.tag == Tag.Signature]
+
+
+def _expiry(cert: "Cert", signing_key: str) -> datetime | None:
+    """When the primary or the signing subkey ends, whichever is first; Sequoia judges at the signature's own date."""
+    from pysequoia.packet import PacketPile, SignatureType, Tag
+
+    ends = [cert.expiration] if cert.expiration is not None else []
+    created: datetime | None = None
+    newest: tuple[datetime, timedelta | None] | None = None
+    for packet in PacketPile.from_bytes(bytes(cert)):
+        if packet.tag == Tag.PublicSubkey:
+            created = packet.key_created if (packet.fingerprint or "").upper() == signing_key else None
+        elif created and packet.tag == Tag.Signature and packet.signature_type == SignatureType.SubkeyBinding:
+            made = packet.signature_created or created
+            if newest is None or made >= newest[0]:
+                newest = (made, packet.key_validity_period)
+                subkey_created = created
+    if newest is not None and newest[1]:
+        ends.append(subkey_created + newest[1])
+    return min(ends, default=None)
+
+
+def _ask_gpgv(document: bytes, detached: bytes | None, certs: "list[Cert]") -> tuple[bytes, list[str], list[str], str]:
+    """(content, primary keys of good signatures, of expired keys, why there is no answer).
+
+    Only public keys and the signature are written to disk, for as long as gpgv runs.
+    """
+    program = shutil.which("gpgv")
+    if program is None or not certs:
+        return b"", [], [], "" if program else "no second opinion: gpgv is not installed"
+    with tempfile.TemporaryDirectory(prefix="affineur-gpgv-") as folder:
+        home = Path(folder)
+        (home / "keyring.gpg").write_bytes(b"".join(bytes(cert) for cert in certs))
+        (home / "signature").write_bytes(detached or b"")
+        with (home / "status").open("w+b") as status:
+            command = [program, "--homedir", folder, "--keyring", str(home / "keyring.gpg")]
+            command += ["--status-fd", str(status.fileno())]
+            command += ["--output", "-", "-"] if detached is None else [str(home / "signature"), "-"]
+            try:
+                done = subprocess.run(  # noqa: S603 - a fixed program, no shell, nothing of the input in its arguments
+                    command,
+                    input=document,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=(status.fileno(),),
+                    env={"LC_ALL": "C", "GNUPGHOME": folder},
+                    timeout=GPGV_TIMEOUT_S,
+                    check=False,
+                )
+            except (subprocess.TimeoutExpired, OSError) as error:
+                return b"", [], [], f"no second opinion: {error}"
+            status.seek(0)
+            good, expired = _gpgv_status(status.read(1 << 20))
+    content = document if detached is not None else done.stdout
+    return content, good, expired, ""
+
+
+def _gpgv_status(status: bytes) -> tuple[list[str], list[str]]:
+    """Read gnupg's doc/DETAILS § status: a VALIDSIG (its last word is the primary key) follows GOODSIG or EXPKEYSIG."""
+    good: list[str] = []
+    expired: list[str] = []
+    verdict = b""
+    for line in status.split(b"\n"):
+        words = line.split(b" ")
+        if len(words) < 2 or words[0] != b"[GNUPG:]":
+            continue
+        if words[1] in (b"NEWSIG", b"GOODSIG", b"EXPSIG", b"EXPKEYSIG", b"REVKEYSIG", b"BADSIG", b"ERRSIG"):
+            verdict = words[1]
+        elif words[1] == b"VALIDSIG" and verdict == b"GOODSIG":
+            good.append(words[-1].decode("ascii", "replace"))
+        elif words[1] == b"VALIDSIG" and verdict == b"EXPKEYSIG":
+            expired.append(words[-1].decode("ascii", "replace"))
+    return good, expired
