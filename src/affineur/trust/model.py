@@ -7,7 +7,7 @@ import msgspec
 
 from affineur.errata.erratum import Severity
 
-__all__ = ["Decision", "Drop", "Grade", "Lifecycle", "Outcome", "Rule", "Support", "Unapplied", "Verdict"]
+__all__ = ["Decision", "Drop", "Grade", "Lifecycle", "Outcome", "Rule", "Span", "Support", "Unapplied", "Verdict"]
 
 
 class Unapplied(msgspec.Struct, frozen=True):
@@ -32,17 +32,32 @@ class Drop(msgspec.Struct, frozen=True):
     because: tuple[str, ...]
 
 
+class Span(msgspec.Struct, frozen=True):
+    """Days from `first` to `last`, both included; None leaves that side open."""
+
+    first: date | None
+    last: date | None
+
+    def __contains__(self, day: date) -> bool:
+        return (self.first is None or self.first <= day) and (self.last is None or day <= self.last)
+
+
 class Grade(msgspec.Struct, frozen=True):
-    """A letter at a date, and the whole schedule it is part of.
+    """A letter at a date, and the whole schedule it is part of. docs/explanation/grade.md explains each word.
 
     Attributes:
-        letter: A to F, or None: unknown.
-        at_best: where the letter is unknown or rests on a bound: no better than this; None where nothing is known.
+        letter: A to F, or None: it could not be told which (`reasons` says why, the bounds say how far it is known).
+        at_best: where `letter` is None: no better than this, counting unrated errata as the thresholds say; None where
+            nothing is known. Never "A": that bounds nothing.
         reasons: why it is unknown or a bound; empty for a plain letter.
         since: the day from which `letter` (or `at_best`) has held; None for "as long as there is anything to tell".
-        schedule: every change, past and to come, oldest first. The A before the first of them has no day: left out.
+        schedule: every change of the letter as counted, past and to come, oldest first.
         counted: ids of the errata that counted (Critical or Important, or unrated counted as such).
         unrated: ids of those that count only because nobody rated them.
+        before: the letter before the first entry of `schedule`, which has no day of its own.
+        proven: where `letter` is None: no better than this even if every unrated erratum turns out not to count.
+        at_worst: where `letter` is None: no worse than this; None where it can be anything.
+        bounds: the days on which the letter of `schedule` is a bound ("at best"), not a plain letter.
     """
 
     as_of: datetime
@@ -53,6 +68,10 @@ class Grade(msgspec.Struct, frozen=True):
     schedule: tuple[Drop, ...] = ()
     counted: tuple[str, ...] = ()
     unrated: tuple[str, ...] = ()
+    before: str = "A"
+    proven: str | None = None
+    at_worst: str | None = None
+    bounds: tuple[Span, ...] = ()
 
 
 class Support(enum.StrEnum):
@@ -90,12 +109,20 @@ class Outcome(enum.StrEnum):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """One rule of a policy, applied."""
+    """One rule of a policy, applied.
+
+    Attributes:
+        rule: its key in the policy file.
+        because: one sentence.
+        evidence: what it rests on: errata ids, suites, dates.
+        warning: it passed, and is worth a look all the same (long-term support).
+    """
 
     rule: str
     outcome: Outcome
     because: str
     evidence: tuple[str, ...] = ()
+    warning: bool = False
 
 
 class Decision(enum.StrEnum):
