@@ -1,7 +1,7 @@
 """Our own configuration file (TOML): read once, strictly, into values.
 
 `$AFFINEUR_CONFIG`, else `$XDG_CONFIG_HOME/affineur/config.toml`, else `~/.config/affineur/config.toml`; a missing file
-is an empty one unless it was named. Unknown and duplicate keys are errors. docs/reference/configuration.md lists them all.
+is an empty one unless it was named. Unknown and duplicate keys are errors. docs/reference/configuration.md lists them.
 """
 
 import os

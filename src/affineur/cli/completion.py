@@ -18,6 +18,7 @@ Examples:
 def completion(ctx: click.Context, shell: str) -> None:
     """Print completion code for SHELL."""
     kind = get_completion_class(shell)
-    assert kind is not None
+    if kind is None:  # cannot be: the choice above is what click knows
+        raise click.UsageError(f"no completion for {shell}")
     root = ctx.find_root()
     click.echo(kind(root.command, {}, "affineur", "_AFFINEUR_COMPLETE").source())

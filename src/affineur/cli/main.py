@@ -42,8 +42,7 @@ class Lazy(click.Group):
         """Import the one command that was asked for."""
         if cmd_name not in COMMANDS:
             return None
-        command = getattr(importlib.import_module(f"affineur.cli.{cmd_name}"), cmd_name)
-        assert isinstance(command, click.Command)
+        command: click.Command = getattr(importlib.import_module(f"affineur.cli.{cmd_name}"), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -100,7 +99,7 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:  # the reader of our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a fault of ours, told without a page of traceback
+    except Exception as error:  # the last line of defence: a fault of ours, told without a page of traceback
         if os.environ.get("AFFINEUR_DEBUG"):
             raise
         click.echo(
