@@ -18,6 +18,7 @@ class Package(msgspec.Struct, frozen=True):
         status: the manager's own word for its state; for dpkg the Status line (`install ok installed`,
             `hold ok installed` …), for distroless `status.d` files without one the empty string.
         multi_arch: dpkg's Multi-Arch field (`same`, `foreign`, `allowed`, `no` or empty).
+        relations: relations.py's number, by which apt tells a rebuild from the same version; None where not computed.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Package(msgspec.Struct, frozen=True):
     source_version: str
     status: str = ""
     multi_arch: str = ""
+    relations: int | None = None
 
 
 class PackageDB(Protocol):

@@ -4,7 +4,9 @@ from datetime import datetime
 
 import msgspec
 
-__all__ = ["AptConfiguration", "Offer", "PinRule", "Release", "SourceEntry", "Suite"]
+__all__ = ["AptConfiguration", "Offer", "OfferedSuite", "PinRule", "Release", "SourceEntry", "Suite"]
+
+NEVER = -32768  # `Pin-Priority: never`; a number that small in a file counts as one above it
 
 
 class SourceEntry(msgspec.Struct, frozen=True):
@@ -15,7 +17,7 @@ class SourceEntry(msgspec.Struct, frozen=True):
     Attributes:
         uri: as written, with a trailing slash.
         suite: as written; ends with a slash for a flat repository (components is then empty).
-        architectures: from `arch=`; None where not said (then APT::Architectures).
+        architectures: from `arch=`, `arch+=` and `arch-=`; None where not said (then APT::Architectures).
         trusted: from `trusted=`; None where not said.
         signed_by: absolute paths inside the image, or fingerprints (a trailing `!` kept), as written.
         signed_by_inline: an armored key embedded in a deb822 stanza.
@@ -38,12 +40,14 @@ class SourceEntry(msgspec.Struct, frozen=True):
 
 
 class PinRule(msgspec.Struct, frozen=True):
-    """One stanza of preferences(5) (apt_preferences(5)).
+    """One stanza of preferences (apt_preferences(5)).
 
     Attributes:
-        packages: the words of the Package field (`*`, names, globs, `/regex/`, `src:name`).
+        packages: the words of the Package field (names, globs, `/regex/`, each with `src:` before or `:arch` behind);
+            (`*`,) alone is the general form, which gives its priority to whole indexes.
         kind: `version`, `release` or `origin`.
         value: the rest of the Pin field.
+        priority: -32768 is `never`.
     """
 
     packages: tuple[str, ...]
@@ -58,10 +62,15 @@ class AptConfiguration(msgspec.Struct, frozen=True):
     """What of the image's /etc/apt decides which updates it would be offered.
 
     Attributes:
+        sources: in apt's order, which is also the order of the suites that it prints.
         architectures: APT::Architectures, native first; the native one alone where not configured.
         check_valid_until: Acquire::Check-Valid-Until.
         phasing: never, always or None: APT::Get::{Never,Always}-Include-Phased-Updates.
-        problems: lines that apt itself would reject (file:line: reason); reported as unassessed.
+        phase_policy: APT::Get::Phase-Policy; only with it does phasing decide what is listed.
+        problems: every line that apt itself would reject, ignore with a warning, or that is not understood here
+            (path:line: reason); reported as unassessed.
+        unanswerable: those of the problems because of which nothing can be told: apt would refuse to run, or reads
+            other files than these.
     """
 
     sources: tuple[SourceEntry, ...]
@@ -71,13 +80,17 @@ class AptConfiguration(msgspec.Struct, frozen=True):
     check_valid_until: bool = True
     phasing: str | None = None
     problems: tuple[str, ...] = ()
+    phase_policy: bool = False
+    unanswerable: tuple[str, ...] = ()
 
 
 class Release(msgspec.Struct, frozen=True):
     """A Release file, parsed from verified bytes only (Debian wiki: DebianRepository/Format § "Release" files).
 
     Attributes:
-        hashes: path below the suite's folder → (SHA256 hex, size in bytes).
+        hashes: path below the suite's folder → (hex, size in bytes): SHA256, or SHA512 (by its length) where only
+            that is given.
+        no_all_for: No-Support-for-Architecture-all: `Packages` says that each index holds the `all` packages too.
     """
 
     origin: str
@@ -93,6 +106,7 @@ class Release(msgspec.Struct, frozen=True):
     but_automatic_upgrades: bool
     acquire_by_hash: bool
     hashes: dict[str, tuple[str, int]]
+    no_all_for: tuple[str, ...] = ()
 
 
 class Suite(msgspec.Struct, frozen=True):
@@ -105,7 +119,11 @@ class Suite(msgspec.Struct, frozen=True):
         verified: signed by a key that this entry trusts; if not, only `trusted=yes` lets apt use it.
         url: where the Release was read, after the mirror map.
         digest: `sha256:…` of the Release's verified bytes.
-        problems: what could not be read, and why.
+        weak_signers: those whose signature only gpgv accepts (a weak key or digest): could not tell, never a yes.
+        expired_signers: those whose signature holds but whose key has expired; apt refuses these.
+        expired: not valid by the real clock (Valid-Until has passed, or Date lies ahead), whatever the image's
+            configuration says of checking that; what was read is computed and marked.
+        problems: what could not be read or is wrong with it, and why.
     """
 
     entry: SourceEntry
@@ -115,6 +133,8 @@ class Suite(msgspec.Struct, frozen=True):
     url: str
     digest: str = ""
     weak_signers: tuple[str, ...] = ()
+    expired_signers: tuple[str, ...] = ()
+    expired: bool = False
     problems: tuple[str, ...] = ()
 
 
@@ -124,7 +144,8 @@ class Offer(msgspec.Struct, frozen=True):
     Attributes:
         source, source_version: from the Source field (`name (version)`), defaulting to the binary's own.
         phased: Phased-Update-Percentage, None where absent.
-        component, index_architecture: of the index it stands in.
+        component, index_architecture: of the index it stands in; apt knows one file per pair of them.
+        relations: packages/relations.py's number of the fields by which apt tells a rebuild of the same version.
     """
 
     name: str
@@ -139,3 +160,11 @@ class Offer(msgspec.Struct, frozen=True):
     component: str = ""
     index_architecture: str = ""
     multi_arch: str = ""
+    relations: int | None = None
+
+
+class OfferedSuite(msgspec.Struct, frozen=True):
+    """A suite with what its indexes offer of the installed packages' names, in the indexes' order."""
+
+    suite: Suite
+    offers: tuple[Offer, ...]
