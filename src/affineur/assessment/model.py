@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 import msgspec
 
-from affineur.errata.erratum import Erratum, Severity
+from affineur.errata.erratum import CVE, Erratum
 from affineur.evidence import Evidence, Unassessed
 from affineur.repositories.update import Update
 from affineur.trust.model import Grade, Lifecycle, Verdict
@@ -81,19 +81,6 @@ class SuiteFacts(msgspec.Struct, frozen=True):
     fresh: bool | None
     digest: str
     problems: tuple[str, ...] = ()
-
-
-class CVE(msgspec.Struct, frozen=True):
-    """A CVE that an update or an erratum fixes."""
-
-    id: str
-    package: str
-    installed: str
-    fixed: str
-    erratum: str
-    severity: Severity | None
-    issued: datetime | None
-    source: str
 
 
 class Deviation(msgspec.Struct, frozen=True):

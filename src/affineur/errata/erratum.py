@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-__all__ = ["Erratum", "Finding", "Fix", "Severity"]
+__all__ = ["CVE", "Erratum", "Finding", "Fix", "Severity"]
 
 
 class Severity(enum.StrEnum):
@@ -17,11 +17,18 @@ class Severity(enum.StrEnum):
     LOW = "low"
 
 
-class Fix(msgspec.Struct, frozen=True):
-    """The version of a source package that carries the fix."""
+class Fix(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The version of a source package that carries the fix.
+
+    Attributes:
+        introduced: the first version that has the flaw; empty where every version before the fix has it.
+        listed: versions named as affected although they lie below `introduced`.
+    """
 
     source: str
     version: str
+    introduced: str = ""
+    listed: tuple[str, ...] = ()
 
 
 class Erratum(msgspec.Struct, frozen=True):
@@ -35,6 +42,7 @@ class Erratum(msgspec.Struct, frozen=True):
         issued_at_latest: it was out by then; a bound where `issued` is None (its age is *at least* that).
         source: URL or name of the feed, or the .deb whose changelog says so.
         paid_only: the fix is for paying customers (Ubuntu Pro); listed apart, never counted as unapplied.
+        cve_severities: of each of `cves`, in their order; None where that one is unrated; empty where none is rated.
     """
 
     id: str
@@ -48,6 +56,7 @@ class Erratum(msgspec.Struct, frozen=True):
     issued_at_latest: datetime | None = None
     rated_by: str = ""
     paid_only: bool = False
+    cve_severities: tuple[Severity | None, ...] = ()
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -65,3 +74,25 @@ class Finding(msgspec.Struct, frozen=True):
     source: str
     installed: str
     fixed: str
+
+
+class CVE(msgspec.Struct, frozen=True):
+    """A CVE that an update or an erratum fixes.
+
+    Attributes:
+        package: the source package.
+        installed, fixed: its versions.
+        erratum: id of the erratum that says so.
+        severity: the CVE's own; None where nobody rated it.
+        issued: the erratum's date.
+        source: where the erratum comes from.
+    """
+
+    id: str
+    package: str
+    installed: str
+    fixed: str
+    erratum: str
+    severity: Severity | None
+    issued: datetime | None
+    source: str

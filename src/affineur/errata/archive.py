@@ -1,0 +1,79 @@
+"""OSV's archives: a zip file of records, or a JSON list of them, read one record at a time under limits.
+
+Source: https://google.github.io/osv.dev/data/ § Data dumps: `<ecosystem>/all.zip` holds one `<id>.json` per record. A
+zip file's directory is at its end, so the file must be seekable; it is feed data, no image content.
+"""
+
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import msgspec
+
+from affineur.errors import LimitExceeded, MalformedArchive, MalformedDocument
+
+__all__ = ["listed_records", "zipped_records"]
+
+MAX_RECORDS = 1_000_000  # Ubuntu's archive has some 60,000
+MAX_RECORD_BYTES = 32 * 1024 * 1024  # a kernel CVE record with all its binaries has some 2 MB
+MAX_UNPACKED_BYTES = 16 * 1024**3
+MAX_LIST_BYTES = 256 * 1024 * 1024
+
+Record = tuple[str, bytes | str]
+"""A record's name and its JSON; or, as text, why it could not be read."""
+
+
+def zipped_records(file: BinaryIO, name: str) -> Iterator[Record]:
+    """Yield every record of an archive, in its directory's order, holding one in memory at a time.
+
+    A record that cannot be unpacked is yielded with the reason in place of its content.
+
+    Raises:
+        MalformedArchive: it is no zip file, or its directory is broken.
+        LimitExceeded: more records, or more bytes in all, than any archive of its kind has.
+    """
+    import zipfile
+
+    try:
+        archive = zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise MalformedArchive(f"{name}: no readable zip file: {error}") from error
+    unpacked = 0
+    with archive:
+        entries = archive.infolist()
+        if len(entries) > MAX_RECORDS:
+            raise LimitExceeded(f"{name}: {len(entries)} records; at most {MAX_RECORDS} are read")
+        for entry in entries:
+            if not entry.filename.endswith(".json"):
+                continue
+            try:
+                with archive.open(entry) as packed:
+                    content = packed.read(MAX_RECORD_BYTES + 1)
+            except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
+                # RuntimeError: encrypted; NotImplementedError, a RuntimeError: an unknown compression
+                yield entry.filename, f"cannot be unpacked: {error}"
+                continue
+            unpacked += len(content)
+            if unpacked > MAX_UNPACKED_BYTES:
+                raise LimitExceeded(f"{name}: more than {MAX_UNPACKED_BYTES} bytes unpacked")
+            if len(content) > MAX_RECORD_BYTES:
+                yield entry.filename, f"larger than {MAX_RECORD_BYTES} bytes"
+                continue
+            yield entry.filename, content
+
+
+def listed_records(content: bytes, name: str) -> Iterator[Record]:
+    """Yield every record of a JSON list, named by its place in it.
+
+    Raises:
+        MalformedDocument: it is no JSON list of at most `MAX_RECORDS`.
+        LimitExceeded: it is larger than `MAX_LIST_BYTES`.
+    """
+    if len(content) > MAX_LIST_BYTES:
+        raise LimitExceeded(f"{name}: {len(content)} bytes; a list of at most {MAX_LIST_BYTES} is read")
+    try:
+        records = msgspec.json.decode(content, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedDocument(f"{name}: no JSON list of records: {error}") from error
+    for number, record in enumerate(records, 1):
+        yield f"{name} record {number}", bytes(record)

@@ -1,0 +1,391 @@
+"""Errata from OSV's per-ecosystem archives: fetched, indexed, kept with their date, looked up by source package.
+
+Source: https://google.github.io/osv.dev/data/ § Data dumps. One archive holds a distribution's notices and CVE records
+of all its releases; it is some 100 MB, so it is fetched once, asked for by its ETag afterwards, and kept as an index of
+the facts that are needed (store/feeds.py). A feed that does not answer in time is replaced by the copy of last time,
+whose date is said; without one, the errata could not be told.
+"""
+
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol
+from urllib.parse import unquote, urlsplit
+
+import msgspec
+
+from affineur.errata.archive import MAX_LIST_BYTES, Record, listed_records, zipped_records
+from affineur.errata.erratum import Erratum
+from affineur.errata.osv import CVERating, Notice, as_erratum, read_record, rerated
+from affineur.errata.publishers import Ecosystems, Release, ecosystems
+from affineur.errata.severity import table_digest
+from affineur.errors import ContentError, LimitExceeded, MalformedDocument, SourceError, Unreachable
+from affineur.evidence import Evidence, Unassessed
+from affineur.http.addresses import Reach
+from affineur.store.feeds import FeedIndex, FeedMeta, FeedStore, local_files, reading, state_of
+
+__all__ = ["DEFAULT_BASE", "FEED_BUDGET_S", "RECHECK_AFTER_S", "Answer", "Feeds", "Web"]
+
+DEFAULT_BASE = "https://osv-vulnerabilities.storage.googleapis.com"
+FEED_BUDGET_S = 120.0
+"""How long one archive may take to arrive."""
+RECHECK_AFTER_S = 900.0
+"""A copy that was confirmed less than this ago is used without asking again."""
+OLD_AFTER = timedelta(days=1)
+"""A copy not confirmed for longer than this may lack notices, and the report says from which date on."""
+MAX_ARCHIVE_BYTES = 2 * 1024**3
+MAX_BROKEN_NAMED = 100
+_READER = "1"  # raised whenever what is indexed changes
+_NOTICE, _RATING, _ECOSYSTEM = "notice", "rating", "ecosystem"
+
+
+class _Fields(Protocol):
+    def get(self, name: str, default: str = "") -> str: ...
+
+
+class Answer(Protocol):
+    """A server's answer, its body not read yet: iterate over it once."""
+
+    @property
+    def status(self) -> int:
+        """HTTP status: 200 or 304; the others are raised by `Web.stream`."""
+        ...
+
+    @property
+    def headers(self) -> _Fields:
+        """Header fields; names in any case."""
+        ...
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the body as it arrives. Raises SourceError, LimitExceeded."""
+        ...
+
+
+class Web(Protocol):
+    """What is needed of an HTTP client; affineur.http.client.Client is one."""
+
+    def stream(
+        self, url: str, *, headers: Mapping[str, str], reach: Reach, also: tuple[int, ...]
+    ) -> AbstractContextManager[Answer]:
+        """Ask for a URL. Raises SourceError unless the answer is 2xx or one of `also`."""
+        ...
+
+
+class _Held(NamedTuple):
+    """An index, and what is to be said about it."""
+
+    facts: FeedIndex | None
+    problems: list[Unassessed]
+    evidence: list[Evidence]
+
+
+class Feeds:
+    """The errata of distributions, from OSV's archives.
+
+    Each archive is asked for at most once in the life of this object. Not for several threads at once.
+
+    Args:
+        store: where indexes are kept.
+        web: None where nothing may be asked (`--offline`).
+        base: the URL that the archives lie below, or a folder or file of the user's own, as a path or a file: URL.
+        offline: use the copies that there are; the user's own files are read all the same.
+        budget_s: how long one archive may take to arrive.
+        now: the clock, for tests.
+    """
+
+    def __init__(
+        self,
+        store: FeedStore,
+        web: Web | None,
+        *,
+        base: str = DEFAULT_BASE,
+        offline: bool = False,
+        budget_s: float = FEED_BUDGET_S,
+        recheck_after_s: float = RECHECK_AFTER_S,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store, self._web, self._base = store, web, base.rstrip("/")
+        self._offline = offline or web is None
+        self._budget_s, self._recheck_after, self._now = budget_s, timedelta(seconds=recheck_after_s), now
+        self._held: dict[str, _Held] = {}
+
+    def errata_for(
+        self, distribution: Release, sources: Collection[str]
+    ) -> tuple[list[Erratum], list[Unassessed], list[Evidence]]:
+        """Find every notice about one of the source packages, whatever versions it fixes.
+
+        Returns:
+            the errata, oldest first (fixes for paying customers marked `paid_only`; where one notice has both kinds,
+            those have `+pro` after the id); what could not be told; where it comes from.
+        """
+        found = ecosystems(distribution)
+        if isinstance(found, str):
+            return [], [Unassessed("errata", found)], []
+        held = self._hold(found)
+        if held.facts is None:
+            return [], list(held.problems), list(held.evidence)
+        try:
+            errata, problems = _looked_up(held.facts, found, sources)
+        except (sqlite3.Error, msgspec.DecodeError) as error:
+            return [], [Unassessed(f"errata of {distribution.id}", f"the index is damaged: {error}")], []
+        return errata, [*held.problems, *problems], list(held.evidence)
+
+    def rated(self, distribution: Release, errata: Iterable[Erratum]) -> list[Erratum]:
+        """Rate unrated errata (a changelog's) by the CVEs that they name, as far as the feed knows them."""
+        errata = list(errata)
+        found = ecosystems(distribution)
+        held = None if isinstance(found, str) else self._hold(found)
+        if isinstance(found, str) or held is None or held.facts is None:
+            return errata
+        unrated = [erratum for erratum in errata if erratum.severity is None]
+        ratings = _ratings(held.facts, {cve for erratum in unrated for cve in erratum.cves})
+        return [rerated(e, ratings, found.free) if e.severity is None else e for e in errata]
+
+    def _hold(self, wanted: Ecosystems) -> _Held:
+        if wanted.feed not in self._held:
+            local = _local_base(self._base)
+            self._held[wanted.feed] = self._from_files(wanted, local) if local else self._from_web(wanted)
+        return self._held[wanted.feed]
+
+    def _from_files(self, wanted: Ecosystems, base: Path) -> _Held:
+        what, name, version = f"notices of {wanted.feed}", self._name(wanted), _version(wanted)
+        try:
+            files = local_files(base, wanted.feed)
+            if not files:
+                return _nothing(what, f"there is no {wanted.feed}/all.zip, nor {wanted.feed}/*.json, in {base}")
+            state = state_of(files)
+            index = self._store.open(name, version)
+            if index is None or index.meta.etag != state:
+                index = self._built(name, wanted, _records_of(files), lambda: (str(base), state, "", self._now()))
+        except (OSError, sqlite3.Error, ContentError) as error:
+            return _nothing(what, str(error))
+        return _Held(index, _broken(index.meta, wanted), [_evidence(index, wanted)])
+
+    def _from_web(self, wanted: Ecosystems) -> _Held:
+        what, url = f"notices of {wanted.feed}", f"{self._base}/{wanted.feed}/all.zip"
+        try:
+            index = self._store.open(self._name(wanted), _version(wanted))
+        except OSError as error:
+            return _nothing(what, str(error))
+        problem = ""
+        if self._offline or self._web is None:
+            if index is None:
+                return _nothing(what, "there is no copy of them, and nothing may be asked (--offline)")
+        elif index is None or self._now() - index.checked >= self._recheck_after:
+            try:
+                index = self._asked(self._web, url, index, wanted)
+            except (SourceError, ContentError, OSError, sqlite3.Error) as error:
+                problem = str(error)
+                if index is None:
+                    return _nothing(what, problem)
+        problems = _broken(index.meta, wanted)
+        if problem or self._now() - index.checked > OLD_AFTER:
+            since = f"{index.checked:%Y-%m-%d %H:%M} UTC"
+            problems.append(Unassessed(f"{what} after {since}", problem or "the copy of that time is used (--offline)"))
+        return _Held(index, problems, [_evidence(index, wanted)])
+
+    def _asked(self, web: Web, url: str, index: FeedIndex | None, wanted: Ecosystems) -> FeedIndex:
+        """Ask whether there is a newer archive, and index it."""
+        etag = index.meta.etag if index else ""
+        reach = Reach.PUBLIC if self._base == DEFAULT_BASE else Reach.OWN  # the user named it
+        with self._store.scratch() as file:
+            fetch = _Fetch(web, url, {"If-None-Match": etag} if etag else {}, reach, file)
+            fetch.within(self._budget_s)
+            if fetch.unchanged and index:
+                self._store.still_true(self._name(wanted))
+                index.checked = self._now()
+                return index
+            retrieved = self._now()
+            file.seek(0)
+            return self._built(
+                self._name(wanted),
+                wanted,
+                zipped_records(file, url),
+                lambda: (url, fetch.etag, fetch.digest, retrieved),
+            )
+
+    def _built(
+        self,
+        name: str,
+        wanted: Ecosystems,
+        records: Iterable[Record],
+        origin: Callable[[], tuple[str, str, str, datetime]],
+    ) -> FeedIndex:
+        counts: dict[str, int] = {}
+        broken: list[str] = []
+
+        def about() -> FeedMeta:
+            source, etag, digest, retrieved = origin()
+            return FeedMeta(source, etag, retrieved, digest, _version(wanted), counts, tuple(broken))
+
+        return self._store.build(name, _entries(records, wanted.notices, counts, broken), about)
+
+    def _name(self, wanted: Ecosystems) -> str:
+        return f"osv-{wanted.feed}-{hashlib.sha256(self._base.encode()).hexdigest()[:12]}"
+
+
+def _version(wanted: Ecosystems) -> str:
+    return f"{_READER}-{table_digest()}-{','.join(wanted.notices)}"
+
+
+def _local_base(base: str) -> Path | None:
+    if base.startswith(("http://", "https://")):
+        return None
+    return Path(unquote(urlsplit(base).path)) if base.startswith("file:") else Path(base)
+
+
+def _records_of(files: list[Path]) -> Iterator[Record]:
+    for path in files:
+        with reading(path) as file:
+            if path.suffix == ".zip":
+                yield from zipped_records(file, str(path))
+                continue
+            content = file.read(MAX_LIST_BYTES + 1)
+        if content.lstrip()[:1] == b"[":
+            yield from listed_records(content, path.name)
+        else:
+            yield path.name, content
+
+
+class _Fetch:
+    """One archive on its way into a file, in a thread of its own, so that a server that stalls costs no more than the
+    budget: neither its retries nor its silences can be cut short from outside.
+    """
+
+    def __init__(self, web: Web, url: str, headers: Mapping[str, str], reach: Reach, file: BinaryIO) -> None:
+        self._web, self._url, self._headers, self._reach, self._file = web, url, headers, reach, file
+        self._given_up = threading.Event()
+        self._error: Exception | None = None
+        self._received = 0
+        self.unchanged = False
+        self.etag = self.digest = ""
+
+    def within(self, budget_s: float) -> None:
+        """Fetch it. Raises SourceError, ContentError, OSError; Unreachable when the time is over."""
+        thread = threading.Thread(target=self._run, name="feed", daemon=True)
+        thread.start()
+        thread.join(budget_s)
+        if thread.is_alive():
+            self._given_up.set()
+            raise Unreachable(f"{self._url}: {self._received} bytes came in {budget_s:g} s, all the time that it has")
+        if self._error:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            with self._web.stream(self._url, headers=self._headers, reach=self._reach, also=(304,)) as answer:
+                self.unchanged = answer.status == 304
+                self.etag = answer.headers.get("ETag")
+                if not self.unchanged:
+                    self._receive(answer)
+        except (SourceError, ContentError, OSError, ValueError) as error:  # ValueError: the file was closed meanwhile
+            self._error = error
+
+    def _receive(self, answer: Answer) -> None:
+        hasher = hashlib.sha256()
+        for chunk in answer:
+            self._received += len(chunk)
+            if self._received > MAX_ARCHIVE_BYTES:
+                raise LimitExceeded(f"{self._url}: more than {MAX_ARCHIVE_BYTES} bytes")
+            if self._given_up.is_set():
+                return
+            hasher.update(chunk)
+            self._file.write(chunk)
+        self.digest = f"sha256:{hasher.hexdigest()}"
+
+
+def _entries(
+    records: Iterable[Record], notices: tuple[str, ...], counts: dict[str, int], broken: list[str]
+) -> Iterator[tuple[str, bytes]]:
+    """Turn records into index entries, counting as they pass."""
+    encode = msgspec.msgpack.encode
+    counts.update({"records": 0, "notices": 0, "CVEs": 0, "broken": 0})
+    seen: set[str] = set()
+    for name, content in records:
+        counts["records"] += 1
+        try:
+            if isinstance(content, str):
+                raise MalformedDocument(content)
+            found = read_record(content, notices)
+        except MalformedDocument as error:
+            counts["broken"] += 1
+            if len(broken) < MAX_BROKEN_NAMED:
+                broken.append(f"{name}: {error}")
+            continue
+        if isinstance(found, list):
+            counts["CVEs"] += bool(found)
+            yield from ((f"{_RATING}\0{rating.cve}", encode(rating)) for rating in found)
+            continue
+        counts["notices"] += 1
+        for ecosystem, notice in found.items():
+            seen.add(ecosystem)
+            body = encode(notice)
+            for source in {*(fix.source for fix in notice.fixes), *notice.unfixed}:
+                yield f"{_NOTICE}\0{ecosystem}\0{source}", body
+    yield from ((f"{_ECOSYSTEM}\0{ecosystem}", b"") for ecosystem in seen)
+
+
+def _looked_up(
+    index: FeedIndex, wanted: Ecosystems, sources: Collection[str]
+) -> tuple[list[Erratum], list[Unassessed]]:
+    known = {key for key, _ in index.entries([f"{_ECOSYSTEM}\0{name}" for name in (*wanted.free, *wanted.paid)])}
+    if not known:
+        return [], [Unassessed("errata", f"the {wanted.feed} feed has no notice about {wanted.free[0]}")]
+    decode = msgspec.msgpack.Decoder(Notice).decode
+    names = {f"{_NOTICE}\0{place}\0{source}": place for place in (*wanted.free, *wanted.paid) for source in sources}
+    found: dict[tuple[str, str], Notice] = {}
+    for key, body in index.entries(names):
+        notice = decode(body)
+        found[names[key], notice.id] = notice
+    ratings = _ratings(index, {cve for notice in found.values() for cve in notice.cves})
+    free = {notice_id for place, notice_id in found if place in wanted.free}
+    errata: list[Erratum] = []
+    problems: list[Unassessed] = []
+    asked = set(sources)
+    for (place, _), notice in found.items():
+        paid = place in wanted.paid
+        unfixed = sorted(asked.intersection(notice.unfixed) - {fix.source for fix in notice.fixes})
+        if unfixed and not paid:
+            problems.append(Unassessed(f"{notice.id} for {', '.join(unfixed)}", "it names no version that fixes it"))
+        if notice.fixes:
+            erratum = as_erratum(notice, ratings, place, index.meta.source, paid_only=paid)
+            both = paid and notice.id in free
+            errata.append(msgspec.structs.replace(erratum, id=f"{erratum.id}+pro") if both else erratum)
+    return sorted(errata, key=_age), sorted(problems)
+
+
+def _age(erratum: Erratum) -> tuple[datetime, str]:
+    return erratum.issued or erratum.issued_at_latest or datetime.max.replace(tzinfo=UTC), erratum.id
+
+
+def _ratings(index: FeedIndex, cves: Collection[str]) -> dict[str, list[CVERating]]:
+    decode = msgspec.msgpack.Decoder(CVERating).decode
+    ratings: dict[str, list[CVERating]] = {}
+    for _, body in index.entries([f"{_RATING}\0{cve}" for cve in cves]):
+        rating = decode(body)
+        ratings.setdefault(rating.cve, []).append(rating)
+    return ratings
+
+
+def _nothing(what: str, why: str) -> _Held:
+    return _Held(None, [Unassessed(what, why)], [])
+
+
+def _broken(meta: FeedMeta, wanted: Ecosystems) -> list[Unassessed]:
+    problems = [Unassessed(f"a record of the {wanted.feed} feed", text) for text in meta.broken]
+    if (more := meta.counts.get("broken", 0) - len(meta.broken)) > 0:
+        problems.append(Unassessed(f"{more} more records of the {wanted.feed} feed", "they could not be read either"))
+    return problems
+
+
+def _evidence(index: FeedIndex, wanted: Ecosystems) -> Evidence:
+    meta = index.meta
+    statement = (
+        f"{meta.counts.get('notices', 0)} notices and {meta.counts.get('CVEs', 0)} rated CVEs of {wanted.feed}"
+        f" in OSV's format, as of {meta.retrieved:%Y-%m-%d %H:%M} UTC"
+    )
+    return Evidence(statement, meta.source, meta.digest or None, index.checked)

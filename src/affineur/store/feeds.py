@@ -1,0 +1,199 @@
+"""What is remembered of feeds: for each an index (SQLite), dated, made anew when the feed changes.
+
+An index is a multimap from text to bytes; what they mean is the business of those who read feeds. It is built in a file
+of its own and then put in place in one step, so that several processes may build and read at once. A damaged index, or
+one that an older version of its readers made, counts as absent: everything in it can be had again.
+
+The archive that an index is built from is kept in an unnamed temporary file meanwhile, and not afterwards.
+"""
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import msgspec
+
+__all__ = ["FeedIndex", "FeedMeta", "FeedStore", "local_files", "reading", "state_of"]
+
+KEYS_AT_ONCE = 500  # below SQLite's smallest limit on variables, 999
+_APPLICATION_ID = 0x41464649  # "AFFI"
+_SCHEMA = """
+CREATE TABLE entry (key TEXT NOT NULL, body BLOB NOT NULL);
+CREATE TABLE about (body BLOB NOT NULL);
+"""
+
+
+class FeedMeta(msgspec.Struct, frozen=True):
+    """Where an index comes from.
+
+    Attributes:
+        source: URL or path of the archive.
+        etag: the server's own name for this state of it (or, for files, their sizes and times); empty: none was given.
+        retrieved: when it was fetched, UTC.
+        digest: `sha256:…` of the archive; empty where it was many files.
+        version: of the readers that made the entries; another version's index is not used.
+        counts: how many records of which kind it was made from.
+        broken: "name: reason" of records that could not be read, at most a hundred; `counts` has their number.
+    """
+
+    source: str
+    etag: str
+    retrieved: datetime
+    digest: str
+    version: str
+    counts: dict[str, int]
+    broken: tuple[str, ...] = ()
+
+
+class FeedIndex:
+    """One feed's index, open for reading.
+
+    Attributes:
+        checked: when its server was last asked whether there is a newer one, UTC.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open `path`, which must exist. Raises sqlite3.DatabaseError or ValueError if it is not what was built."""
+        # never written to after it is in place, so no locks are needed
+        self._database = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False
+        )
+        try:
+            self._database.execute("PRAGMA trusted_schema=OFF")
+            (owner,) = self._database.execute("PRAGMA application_id").fetchone()
+            row = self._database.execute("SELECT body FROM about").fetchone()
+            if owner != _APPLICATION_ID or row is None:
+                raise sqlite3.DatabaseError("not an index of a feed")
+            self.meta = msgspec.msgpack.decode(row[0], type=FeedMeta)
+        except BaseException:
+            self._database.close()
+            raise
+        self.checked = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+    def entries(self, keys: Collection[str]) -> Iterator[tuple[str, bytes]]:
+        """Yield (key, body) for every entry under one of the keys, in no particular order."""
+        wanted = list(dict.fromkeys(keys))
+        for start in range(0, len(wanted), KEYS_AT_ONCE):
+            some = wanted[start : start + KEYS_AT_ONCE]
+            marks = ",".join("?" * len(some))
+            yield from self._database.execute(f"SELECT key, body FROM entry WHERE key IN ({marks})", some)  # noqa: S608
+
+    def close(self) -> None:
+        """Close the file; the index is of no use afterwards."""
+        self._database.close()
+
+
+class FeedStore:
+    """All indexes, below one folder, which is made when first needed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self, name: str, version: str) -> FeedIndex | None:
+        """Open the index of this name; None if there is none that this version made and that can be read."""
+        path = self._path(name)
+        if not path.is_file():
+            return None
+        try:
+            index = FeedIndex(path)
+        except (sqlite3.Error, OSError, ValueError):  # msgspec's errors are ValueErrors
+            return None
+        if index.meta.version != version:
+            index.close()
+            return None
+        return index
+
+    def still_true(self, name: str) -> None:
+        """Remember that the feed was asked just now, and has nothing newer."""
+        with contextlib.suppress(OSError):
+            os.utime(self._path(name))
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[BinaryIO]:
+        """Give an unnamed file for an archive; it is gone afterwards, also after a crash."""
+        self._make_folder()
+        with tempfile.TemporaryFile(dir=self.folder) as file:
+            yield cast("BinaryIO", file)
+
+    def build(self, name: str, entries: Iterable[tuple[str, bytes]], about: Callable[[], FeedMeta]) -> FeedIndex:
+        """Build an index and put it in place of the old one.
+
+        Args:
+            entries: (key, body) pairs, read once.
+            about: called when `entries` is exhausted.
+
+        Raises:
+            OSError, sqlite3.Error: the folder cannot be written.
+        """
+        self._make_folder()
+        handle, temporary = tempfile.mkstemp(prefix=f".{name}-", suffix=".new", dir=self.folder)
+        os.close(handle)
+        try:
+            _write(temporary, entries, about)
+            Path(temporary).replace(self._path(name))
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(temporary).unlink()
+            raise
+        return FeedIndex(self._path(name))
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.sqlite"
+
+    def _make_folder(self) -> None:
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _write(path: str, entries: Iterable[tuple[str, bytes]], about: Callable[[], FeedMeta]) -> None:
+    database = sqlite3.connect(path, isolation_level=None)
+    try:
+        # until it is in place nobody reads it, and an unfinished one is thrown away: no journal is needed
+        database.execute("PRAGMA journal_mode=OFF")
+        database.execute("PRAGMA synchronous=OFF")
+        database.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+        database.executescript(_SCHEMA)
+        database.execute("BEGIN")
+        database.executemany("INSERT INTO entry VALUES (?, ?)", entries)
+        database.execute("CREATE INDEX entry_key ON entry (key)")
+        database.execute("INSERT INTO about VALUES (?)", (msgspec.msgpack.encode(about()),))
+        database.execute("COMMIT")
+    finally:
+        database.close()
+
+
+def local_files(base: Path, feed: str) -> list[Path]:
+    """Find a feed in the user's own files.
+
+    Args:
+        base: a folder that holds `<feed>/all.zip` or `<feed>/*.json`; such a `<feed>` folder's own zip file; or a file
+            with one JSON list of records.
+
+    Returns:
+        the zip file, or the list, or the records, sorted; empty if there is nothing of the kind.
+    """
+    if base.is_file():
+        return [base]
+    archive = base / feed / "all.zip"
+    if archive.is_file():
+        return [archive]
+    return sorted(path for path in (base / feed).glob("*.json") if path.is_file())
+
+
+def state_of(files: Collection[Path]) -> str:
+    """Name the state of local files by their names, sizes and times: a change shows without reading them."""
+    hasher = hashlib.sha256()
+    for path in files:
+        seen = path.stat()
+        hasher.update(f"{path.name}\0{seen.st_size}\0{seen.st_mtime_ns}\0".encode())
+    return f"files-{hasher.hexdigest()[:32]}"
+
+
+def reading(path: Path) -> BinaryIO:
+    """Open one of the user's own files for reading."""
+    return path.open("rb")
