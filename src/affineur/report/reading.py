@@ -1,0 +1,155 @@
+"""What every format reads out of an assessment in the same way: which drop is next, what is worst, how to say a date.
+
+Sentences come back as they are, with strings from outside in them: each format escapes what it prints.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime
+
+from affineur.errata.erratum import Erratum, Severity
+from affineur.trust.model import Drop, Grade, Lifecycle, Outcome, Rule
+
+__all__ = [
+    "address",
+    "age_of",
+    "by_outcome",
+    "day_of",
+    "headline",
+    "letter_on",
+    "letter_words",
+    "past_and_future",
+    "size_words",
+    "support_words",
+    "until_words",
+    "why_dropped",
+    "worst_first",
+]
+
+RANK = {Severity.CRITICAL: 0, Severity.IMPORTANT: 1, None: 2, Severity.MODERATE: 3, Severity.LOW: 4}
+ORDER = {Outcome.FAIL: 0, Outcome.COULD_NOT_TELL: 1, Outcome.PASS: 2}
+NAMED_AT_MOST = 3  # errata of one drop, by name
+# Who publishes a page for each of its own ids, at an address that follows from the id alone.
+PAGES = (
+    (re.compile(r"D[SL]A-\d{1,6}(-\d{1,3})?", re.ASCII), "https://security-tracker.debian.org/tracker/"),
+    (re.compile(r"USN-\d{1,6}-\d{1,3}", re.ASCII), "https://ubuntu.com/security/notices/"),
+    (re.compile(r"CVE-\d{4}-\d{4,19}", re.ASCII), "https://www.cve.org/CVERecord?id="),
+)
+
+
+def day_of(moment: datetime) -> date:
+    """Return the UTC day of a moment."""
+    return moment.astimezone(UTC).date()
+
+
+def worst_first(errata: Iterable[Erratum]) -> list[Erratum]:
+    """Sort by severity (unrated after Important), then security before other kinds, then oldest first."""
+
+    def key(erratum: Erratum) -> tuple[int, bool, date, str]:
+        known = erratum.issued or erratum.issued_at_latest
+        return RANK[erratum.severity], erratum.kind != "security", day_of(known) if known else date.max, erratum.id
+
+    return sorted(errata, key=key)
+
+
+def by_outcome(rules: Iterable[Rule]) -> list[Rule]:
+    """Sort rules: failed, could not be told, passed; else in the policy's order."""
+    return sorted(rules, key=lambda rule: ORDER[rule.outcome])
+
+
+def past_and_future(grade: Grade) -> tuple[list[Drop], list[Drop]]:
+    """Split the schedule at the day asked about; the last of the past is the drop that made the letter what it is."""
+    today = day_of(grade.as_of)
+    return [d for d in grade.schedule if d.day <= today], [d for d in grade.schedule if d.day > today]
+
+
+def letter_on(grade: Grade, drop: Drop) -> str:
+    """Return the letter of one entry of the schedule: `D`, or `at best D` on days where it is only a bound."""
+    return f"at best {drop.letter}" if any(drop.day in span for span in grade.bounds) else drop.letter
+
+
+def letter_words(grade: Grade) -> str:
+    """Return the letter, or "unknown" with what bounds it: `C`, `unknown`, `unknown, at best B, at worst D`."""
+    if grade.letter is not None:
+        return grade.letter
+    said = ["unknown"]
+    said += [f"at best {grade.at_best}"] if grade.at_best else []
+    said += [f"at worst {grade.at_worst}"] if grade.at_worst else []
+    return ", ".join(said)
+
+
+def until_words(grade: Grade) -> str:
+    """Say until when that holds: `until 2026-12-01, then D`; where time alone changes nothing, what would."""
+    _, future = past_and_future(grade)
+    if future:
+        return f"until {future[0].day}, then {letter_on(grade, future[0])}"
+    if grade.letter is None:
+        return ""
+    return "for good" if grade.letter == "F" else "until an erratum is published that it lacks"
+
+
+def headline(grade: Grade) -> str:
+    """Return letter and until when, in one line."""
+    return f"grade {letter_words(grade)} {until_words(grade)}".rstrip()
+
+
+def age_of(erratum: Erratum, day: date) -> str:
+    """Say how long an erratum has been out on `day`: "8 days", "at least 8 days", "an unknown time"."""
+    known = erratum.issued or erratum.issued_at_latest
+    if known is None:
+        return "an unknown time"
+    days = (day - day_of(known)).days
+    words = "1 day" if days == 1 else f"{days} days"
+    return words if erratum.issued else f"at least {words}"
+
+
+def why_dropped(drop: Drop, errata: Mapping[str, Erratum]) -> str:
+    """Say what made the letter fall: "DSA-5889-1 (important) is 31 days old", at most three by name."""
+    said = []
+    for name in drop.because[:NAMED_AT_MOST]:
+        erratum = errata.get(name)
+        if erratum is None:
+            said.append(name)
+            continue
+        rating = erratum.severity.value if erratum.severity else "unrated"
+        known = erratum.issued or erratum.issued_at_latest
+        if known is not None and day_of(known) == drop.day:
+            event = "is published" if erratum.issued else "is out"
+        else:
+            event = f"is {age_of(erratum, drop.day)} old"
+        said.append(f"{name} ({rating}) {event}")
+    more = len(drop.because) - NAMED_AT_MOST
+    if more > 0:
+        said.append(f"and {more} more")
+    return "; ".join(said)
+
+
+def support_words(lifecycle: Lifecycle) -> str:
+    """Return the support status as a phrase: `supported until 2026-06-10, then long-term`."""
+    words = {"paid-only": "supported for paying customers only", "unknown": "support unknown", "ended": "support ended"}
+    said = words.get(
+        lifecycle.support.value, lifecycle.support.value + (" support" if "-" in lifecycle.support else "")
+    )
+    if lifecycle.until is not None:
+        said += f" until {lifecycle.until}" if lifecycle.support != "ended" else f" on {lifecycle.until}"
+    if lifecycle.then is not None:
+        said += f", then {lifecycle.then.value}"
+    return said
+
+
+def size_words(size: int) -> str:
+    """Return bytes as people read them, in powers of 1000: `47.3 MB`."""
+    amount, unit = float(size), "B"
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if amount < 999.95 or unit == "TB":
+            break
+        amount /= 1000
+    return f"{size} B" if unit == "B" else f"{amount:.1f} {unit}"
+
+
+def address(identifier: str) -> str | None:
+    """Return the publisher's own page about an erratum or a CVE, or None: never guessed for an unknown kind of id."""
+    for pattern, page in PAGES:
+        if pattern.fullmatch(identifier):
+            return page + identifier
+    return None
