@@ -48,6 +48,7 @@ class Verified(msgspec.Struct, frozen=True):
         expired: of those whose signature holds but whose key has expired. apt refuses these; so must a caller.
         unknown: fingerprints or key ids of signers that are not among the certificates.
         problems: what else was wrong, as sentences.
+        keys: for each good signature the primary key and the key (itself, or a subkey) that made it.
     """
 
     content: bytes
@@ -56,6 +57,7 @@ class Verified(msgspec.Struct, frozen=True):
     expired: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    keys: tuple[tuple[str, str], ...] = ()
 
 
 class _Cleartext(msgspec.Struct, frozen=True):
@@ -226,7 +228,8 @@ def _verify(
         heard = {name for primary, key in valid for name in (primary, key, key[-16:])}
         failed = [s for s in dict.fromkeys(signers) if s in known and s not in heard]
         problems += [f"the signature by {signer} does not hold, or is too weak" for signer in failed]
-        return _answer(content, good, (), expired, unknown, problems)
+        keys = tuple((primary, key) for primary, key in valid if primary in good)
+        return msgspec.structs.replace(_answer(content, good, (), expired, unknown, problems), keys=keys)
     content, weak, expired, why = _ask_gpgv(document, detached, certs)
     if weak or expired:
         problems = [f"signed with a weak key or digest by {name}" for name in weak]
