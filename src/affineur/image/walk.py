@@ -20,7 +20,7 @@ from affineur.oci.descriptor import Descriptor
 from affineur.streams.ahead import ahead
 from affineur.streams.decompress import decompressed
 
-__all__ = ["LayerMemory", "LayeredImage", "Located", "Tree", "readable", "walk"]
+__all__ = ["BlobSource", "LayerMemory", "Located", "Tree", "readable", "walk"]
 
 ROUNDS_MAX = 8
 """Times that layers are searched again because links lead further."""
@@ -41,18 +41,6 @@ class BlobSource(Protocol):
     def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
         """Bytes as transferred, in chunks of at most 1 MiB, that raise at the end unless they are what was promised."""
         ...
-
-
-class LayeredImage(Protocol):
-    """What a walk needs of an image."""
-
-    @property
-    def layers(self) -> Sequence[Descriptor]:
-        """Base first."""
-        ...
-
-    @property
-    def source(self) -> BlobSource: ...
 
 
 class LayerMemory(Protocol):
@@ -87,7 +75,8 @@ def readable(media_type: str) -> bool:
 
 
 def walk(
-    image: LayeredImage,
+    source: BlobSource,
+    layers: Sequence[Descriptor],
     readers: Sequence[Reader],
     memory: LayerMemory | None = None,
     *,
@@ -97,6 +86,7 @@ def walk(
     """Read an image's layers for some readers.
 
     Args:
+        layers: base first.
         readers: the first one decides when a walk that may stop early has seen enough.
         memory: facts of layers read before; None to read all anew.
         stop_early: read from the top down, and leave out layers that cannot matter to `settled_by` of the readers; what
@@ -107,7 +97,7 @@ def walk(
         SourceError: a layer could not be fetched.
         ContentError: a layer is not what its digest promised, or no proper archive, or beyond a limit.
     """
-    tree = Tree(image, readers, memory, received)
+    tree = Tree(source, layers, readers, memory, received)
     tree.read_layers(stop_early)
     return tree
 
@@ -122,12 +112,14 @@ class Tree:
 
     def __init__(
         self,
-        image: LayeredImage,
+        source: BlobSource,
+        layers: Sequence[Descriptor],
         readers: Sequence[Reader],
         memory: LayerMemory | None,
         received: Callable[[int], None] | None,
     ) -> None:
-        self._image = image
+        self._source = source
+        self._layers = tuple(layers)
         self._memory = memory
         self._received = received
         self._seen: set[int] = set()
@@ -209,14 +201,14 @@ class Tree:
     def read_layers(self, stop_early: bool) -> None:
         """The first pass, and what links need after it."""
         usable = []
-        for index, layer in enumerate(self._image.layers):
+        for index, layer in enumerate(self._layers):
             if readable(layer.media_type):
                 usable.append(index)
             else:
-                what = f"layer {index + 1} of {len(self._image.layers)} ({layer.digest})"
+                what = f"layer {index + 1} of {len(self._layers)} ({layer.digest})"
                 self._skipped.append(Unassessed(what, f"layers of type {layer.media_type} are not read"))
         views = list(self._views.values())
-        if stop_early and len(usable) == len(self._image.layers):
+        if stop_early and len(usable) == len(self._layers):
             self._from_the_top(usable, views)
         else:
             self._pass([(view, view.interest) for view in views], usable)
@@ -242,7 +234,7 @@ class Tree:
                 others = ", ".join(f"/{path}" for path in view.reader.paths if path not in view.facts)
                 self._skipped.append(
                     Unassessed(
-                        f"{numbers} of {len(self._image.layers)}",
+                        f"{numbers} of {len(self._layers)}",
                         f"not read, since higher layers settle {view.reader.name}; not looked for there: {others}",
                     )
                 )
@@ -267,7 +259,7 @@ class Tree:
 
     def _pass(self, wanted: list[tuple["_View", Interest]], indices: Sequence[int]) -> None:
         for index in indices:
-            layer = self._image.layers[index]
+            layer = self._layers[index]
             to_read = []
             for view, interest in wanted:
                 entries = self._remembered(layer, view.reader, interest)
@@ -299,7 +291,7 @@ class Tree:
 
     def _scan(self, layer: Descriptor, wanted: list[tuple[Reader, Interest]]) -> tuple[tuple[Entry, ...], ...]:
         source = f"layer {layer.digest}"
-        chunks = ahead(self._counted(self._image.source.blob(layer)))
+        chunks = ahead(self._counted(self._source.blob(layer)))
         try:
             _, pieces = decompressed(chunks, source)
             found = scanned(pieces, wanted, source)
