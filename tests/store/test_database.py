@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from affineur.store.database import default_folder, open_database, transaction
+from affineur.store.database import open_database, transaction
 
 STEPS = ("CREATE TABLE fact (k TEXT PRIMARY KEY, v BLOB); -- one; two\nCREATE INDEX fact_v ON fact (v);",)
 
@@ -110,11 +110,3 @@ for number in range(20):
     connection = open_database(tmp_path, "facts", STEPS)
     assert len(keys(connection)) == 120
     connection.close()
-
-
-def test_default_folder_follows_xdg(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert default_folder() == Path("/somewhere/affineur")
-    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    monkeypatch.setenv("HOME", "/home/user")
-    assert default_folder() == Path("/home/user/.cache/affineur")

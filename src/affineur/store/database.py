@@ -6,23 +6,15 @@ program wrote is not worth an error. It is set aside (or left alone), and the an
 
 import contextlib
 import fcntl
-import os
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-__all__ = ["BUSY_TIMEOUT_S", "default_folder", "open_database", "transaction"]
+__all__ = ["BUSY_TIMEOUT_S", "open_database", "transaction"]
 
 BUSY_TIMEOUT_S = 10.0
 """How long a process waits for another one's write; writes are single short transactions."""
-
-
-def default_folder() -> Path:
-    """`$XDG_CACHE_HOME/affineur` or `~/.cache/affineur`; XDG base directory specification: relative ones are ignored."""
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(named) if named.startswith("/") else Path("~/.cache").expanduser()
-    return base / "affineur"
 
 
 def open_database(folder: Path, name: str, steps: Sequence[str]) -> sqlite3.Connection:
