@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+import time
 import zlib
 from pathlib import Path
 
@@ -18,7 +19,7 @@ _STEPS = (
     """
     CREATE TABLE facts (
         layer TEXT NOT NULL, reader TEXT NOT NULL, version INTEGER NOT NULL, globs TEXT NOT NULL,
-        content BLOB NOT NULL, check_sum INTEGER NOT NULL, used INTEGER NOT NULL DEFAULT (CAST(strftime('%s', 'now') AS INTEGER)),
+        content BLOB NOT NULL, check_sum INTEGER NOT NULL, used INTEGER NOT NULL,
         PRIMARY KEY (layer, reader, version, globs)
     ) WITHOUT ROWID;
     CREATE INDEX facts_by_use ON facts (used);
@@ -43,11 +44,11 @@ class LayerStore:
     def get(self, layer: str, reader: str, version: int, globs: str) -> bytes | None:
         """What was remembered under this key, if it is still what it was."""
         key = layer, reader, version, globs
+        now = int(time.time())
         try:
             row = self._connection.execute(
-                "SELECT content, check_sum, used < CAST(strftime('%s', 'now') AS INTEGER) - ? FROM facts"
-                " WHERE layer=? AND reader=? AND version=? AND globs=?",
-                (_DAY_S, *key),
+                "SELECT content, check_sum, used < ? FROM facts WHERE layer=? AND reader=? AND version=? AND globs=?",
+                (now - _DAY_S, *key),
             ).fetchone()
             if row is None:
                 return None
@@ -57,7 +58,7 @@ class LayerStore:
             if long_ago:  # seldom, so that reading does not become writing
                 with transaction(self._connection) as connection:
                     connection.execute(
-                        "UPDATE facts SET used=CAST(strftime('%s', 'now') AS INTEGER) WHERE layer=? AND reader=? AND version=? AND globs=?",
+                        "UPDATE facts SET used=? WHERE layer=? AND reader=? AND version=? AND globs=?",
                         key,
                     )
             unpacked = zlib.decompressobj()
@@ -73,8 +74,9 @@ class LayerStore:
         content = zlib.compress(facts, 1)
         with contextlib.suppress(sqlite3.Error), transaction(self._connection) as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO facts (layer, reader, version, globs, content, check_sum) VALUES (?,?,?,?,?,?)",
-                (layer, reader, version, globs, content, zlib.crc32(content)),
+                "INSERT OR REPLACE INTO facts (layer, reader, version, globs, content, check_sum, used)"
+                " VALUES (?,?,?,?,?,?,?)",
+                (layer, reader, version, globs, content, zlib.crc32(content), int(time.time())),
             )
             self._make_room(connection)
 
