@@ -55,17 +55,18 @@ class LayerStore:
             content, check_sum, long_ago = row
             if zlib.crc32(content) != check_sum:
                 return None
-            if long_ago:  # seldom, so that reading does not become writing
-                with transaction(self._connection) as connection:
-                    connection.execute(
-                        "UPDATE facts SET used=? WHERE layer=? AND reader=? AND version=? AND globs=?",
-                        key,
-                    )
             unpacked = zlib.decompressobj()
             facts = unpacked.decompress(content, FACTS_MAX)
-            return facts if unpacked.eof else None
+            if not unpacked.eof:
+                return None
         except (sqlite3.Error, zlib.error, TypeError):  # TypeError: another type than the one that was stored
             return None
+        if long_ago:  # seldom, so that reading does not become writing
+            with contextlib.suppress(sqlite3.Error), transaction(self._connection) as connection:
+                connection.execute(
+                    "UPDATE facts SET used=? WHERE layer=? AND reader=? AND version=? AND globs=?", (now, *key)
+                )
+        return facts
 
     def put(self, layer: str, reader: str, version: int, globs: str, facts: bytes) -> None:
         """Remember, and make room."""

@@ -11,7 +11,7 @@ RECORDS_MAX = 100_000
 _TEXTS = frozenset((b"path", b"linkpath", b"uname", b"gname"))
 _INTEGERS = (b"uid", b"gid", b"size")
 _TIMES = (b"mtime", b"atime", b"ctime")
-_INTEGER = re.compile(rb"[+-]?[0-9]{1,19}\Z")
+_INTEGER = re.compile(rb"[+-]?[0-9]{1,64}\Z")
 _TIME = re.compile(rb"-?[0-9]{1,19}(?:\.[0-9]*)?\Z")
 
 
@@ -60,7 +60,7 @@ def merge(pax: Records, name: bytes, link: bytes, size: int) -> tuple[bytes, byt
         ValueError: a number that is none, also in fields that are not used here: an engine would refuse the entry.
     """
     for key in _INTEGERS:
-        if (value := pax.get(key)) and not _INTEGER.match(value):
+        if (value := pax.get(key)) and not (_INTEGER.match(value) and -(1 << 63) <= int(value) < 1 << 63):
             raise ValueError(f"pax {key.decode()} is no number")
     for key in _TIMES:
         if (value := pax.get(key)) and not _TIME.match(value):

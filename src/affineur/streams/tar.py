@@ -34,7 +34,7 @@ _KINDS = {
     ord("D"): "directory",
 }
 _WITHOUT_CONTENT = frozenset(b"123456")
-_SPECIAL = frozenset(b"xgLKX")
+_SPECIAL = frozenset(b"xgLK")
 
 
 class Entry:
@@ -99,9 +99,9 @@ class Archive:
                 if size > SPECIAL_MAX:
                     raise LimitExceeded(f"{self.source}: a special header of {size} bytes")
                 content = self._take(size)
-                if flag in b"xX":
+                if flag == 0x78:  # x
                     pax = self._records(content)
-                elif flag == 0x67:  # g
+                elif flag == 0x67:  # g: see above
                     self._records(content)
                     pax = long_name = long_link = None
                 elif flag == 0x4C:  # L
