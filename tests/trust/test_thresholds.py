@@ -23,7 +23,7 @@ def test_what_ships_is_what_was_published() -> None:
         unrated=Severity.IMPORTANT,
         letters={"B": Limits(7, 30), "C": Limits(30, 90), "D": Limits(90, 365), "E": Limits(365, 365)},
     )
-    assert DEFAULT == published
+    assert published == DEFAULT
 
 
 def test_one_s_own_replace_them() -> None:
