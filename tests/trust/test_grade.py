@@ -66,6 +66,7 @@ def test_the_whole_schedule_and_what_moves_it() -> None:
     drop = next_drop(graded)
     assert drop is not None
     assert drop.letter == "C"
+    assert grade(errata, ISSUED + timedelta(days=60)).since == date(2026, 4, 21)
 
 
 def test_days_are_counted_in_utc_whatever_the_zone_of_the_question() -> None:

@@ -98,6 +98,12 @@ def test_support_end_is_the_first_day_without_support() -> None:
     assert lifecycle(os_release, date(2001, 1, 1)).support is ENDED
 
 
+def test_support_that_ends_before_it_begins_does_not_exist() -> None:
+    """The long term support of SLES 11.0 ended with the general one."""
+    found = lifecycle({"ID": "sles", "VERSION_ID": "11.0"}, date(2010, 1, 1))
+    assert (found.until, found.then) == (date(2010, 12, 31), ENDED)
+
+
 def test_an_image_cannot_prolong_its_own_life() -> None:
     found = lifecycle({**DEBIAN_12, "SUPPORT_END": "2099-01-01"}, date(2026, 7, 12))
     assert found.support is LONG_TERM

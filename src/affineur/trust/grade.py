@@ -168,16 +168,13 @@ def _at_worst(erratum: Unapplied, thresholds: Thresholds) -> Iterator[_Change]:
 
 
 def _ageing(identifier: str, severity: Severity, issued: date, thresholds: Thresholds) -> Iterator[_Change]:
-    """The letters that one erratum runs through; a letter with no days of its own is skipped."""
-    entered_after = -1
-    for letter in LETTERS[1:]:
-        limit = thresholds.letters[letter].of(severity) if letter != WORST else None
-        if limit is not None and limit <= entered_after:
-            continue
-        if (issued.toordinal() + entered_after + 1) > date.max.toordinal():  # a date may come from anywhere
+    """The letters that one erratum runs through; one that has no days of its own begins with its successor."""
+    begins = [0, *(limits.of(severity) + 1 for limits in thresholds.letters.values())]
+    for letter, days in zip(LETTERS[1:], begins, strict=True):
+        ordinal = issued.toordinal() + days
+        if ordinal > date.max.toordinal():  # a date may come from anywhere
             return
-        yield _Change(issued + timedelta(days=entered_after + 1), rank(letter), identifier)
-        entered_after = limit if limit is not None else entered_after
+        yield _Change(date.fromordinal(ordinal), rank(letter), identifier)
 
 
 def _differing(best: _Steps, worst: _Steps) -> tuple[Span, ...]:

@@ -8,16 +8,16 @@ import csv
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from affineur.trust.data import shipped
 from affineur.trust.model import Lifecycle, Support
 
 __all__ = ["Age", "age_days", "lifecycle"]
 
-_TABLE: Final = Path(__file__).with_name("releases.csv")
+_TABLE: Final = "releases.csv"
 _FROM_DISTRO_INFO: Final = ("debian", "ubuntu")
 # Two names for the releases of one table; openSUSE called itself `opensuse` until Leap 42.3.
 _ALIASES: Final = {"opensuse": "opensuse-leap", "sles_sap": "sles", "archlinux": "arch"}
@@ -179,7 +179,7 @@ def _why_unknown(name: str, os_release: Mapping[str, str]) -> str:
 @cache
 def _table() -> _Table:
     """Read the table that ships with this module."""
-    lines = _TABLE.read_text(encoding="utf-8").splitlines()
+    lines = shipped(_TABLE).splitlines()
     comments = [line.removeprefix("# ").partition(": ") for line in lines if line.startswith("#")]
     table = _Table({key: value for key, _, value in comments}, {}, {})
     for row in csv.DictReader(line for line in lines if not line.startswith("#")):

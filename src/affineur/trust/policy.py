@@ -7,12 +7,12 @@ describes every key.
 import enum
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
 
 from affineur.errors import InvalidPolicy
+from affineur.trust.data import shipped
 from affineur.trust.model import Support
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "parse_policy",
 ]
 
-_DEFAULT: Final = Path(__file__).with_name("policy.yaml")
+_DEFAULT: Final = "policy.yaml"
 
 
 class WhenUnknown(enum.StrEnum):
@@ -119,12 +119,12 @@ def parse_policy(content: bytes, file: str) -> Policy:
 
 def default_text() -> str:
     """The default policy, as the file that ships with this program."""
-    return _DEFAULT.read_text(encoding="utf-8")
+    return shipped(_DEFAULT)
 
 
 def default_policy() -> Policy:
     """The policy that holds where no other is given."""
-    return parse_policy(default_text().encode(), _DEFAULT.name)
+    return parse_policy(default_text().encode(), _DEFAULT)
 
 
 def meanings(policy: Policy) -> Iterator[tuple[str, str]]:

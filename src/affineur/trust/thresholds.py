@@ -1,17 +1,18 @@
 """The thresholds of the grade: data (grade.toml) with a strict reader, so that one's own settings can replace them."""
 
 import tomllib
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from affineur.errata.erratum import Severity
 from affineur.errors import InvalidSettings
+from affineur.trust.data import shipped
 
 __all__ = ["BEST", "DEFAULT", "LETTERS", "WORST", "Limits", "Thresholds", "convert", "rank"]
 
 LETTERS: Final = "ABCDEF"
+_FILE: Final = "grade.toml"
 BEST: Final = LETTERS[0]
 WORST: Final = LETTERS[-1]
 
@@ -76,8 +77,7 @@ def convert(values: Any, where: str) -> Thresholds:
 
 
 def _shipped() -> Thresholds:
-    path = Path(__file__).with_name("grade.toml")
-    return convert(tomllib.loads(path.read_text(encoding="utf-8")), path.name)
+    return convert(tomllib.loads(shipped(_FILE)), _FILE)
 
 
 DEFAULT: Final = _shipped()
