@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from support.feeds import debian_records, packed
-from support.leaving_out import leave_out
 
 from affineur.assessment.model import Distribution
 from affineur.errata.feeds import Feeds
@@ -15,6 +13,8 @@ from affineur.errata.match import cves, errata_of_updates, match, summary
 from affineur.packages.inventory import Package
 from affineur.repositories.update import Update
 from affineur.store.feeds import FeedStore
+from support.feeds import debian_records, packed
+from support.leaving_out import leave_out
 
 TRUSTY = Distribution("ubuntu", "14.04", "trusty", "Ubuntu 14.04.5 LTS", "notices with CVEs", "")
 BOOKWORM = Distribution("debian", "12", "bookworm", "Debian GNU/Linux 12 (bookworm)", "notices with CVEs", "")

@@ -1,0 +1,152 @@
+"""Which .debs are worth fetching for their changelogs, and what comes of them.
+
+For an update that no notice explains, the smallest of the source's packages that are on offer is fetched into memory,
+within a byte budget, checked against its index (size, SHA256), and asked for its changelog.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from affineur.errata.changelog import errata_between
+from affineur.errata.deb import changelog_of
+from affineur.errata.erratum import Erratum
+from affineur.errors import ContentError, DigestMismatch, SizeMismatch, SourceError
+from affineur.evidence import Evidence, Unassessed
+from affineur.packages.versions import key
+from affineur.repositories.update import Update
+
+__all__ = ["BYTE_BUDGET", "TIME_BUDGET_S", "Described", "Fetch", "Wanted", "described", "plan"]
+
+BYTE_BUDGET = 32 * 1024 * 1024
+"""Bytes of .debs fetched for one image."""
+MAX_DEB_BYTES = 8 * 1024 * 1024
+"""Bytes of the largest .deb that is fetched for its changelog."""
+TIME_BUDGET_S = 60.0
+"""No further .deb is asked for after this."""
+
+Fetch = Callable[[str, int], bytes]
+"""(URL, limit in bytes) → content; raises SourceError or LimitExceeded."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A source package whose changelog is wanted.
+
+    Attributes:
+        installed, available: source versions; the lowest installed one, where its packages differ.
+        candidates: the updates whose .deb may hold it, smallest first.
+    """
+
+    source: str
+    installed: str
+    available: str
+    candidates: tuple[Update, ...]
+
+
+class Described(msgspec.Struct, frozen=True):
+    """What the changelogs say: errata, oldest first; what could not be told; and what was read."""
+
+    errata: tuple[Erratum, ...]
+    unassessed: tuple[Unassessed, ...]
+    evidence: tuple[Evidence, ...]
+
+
+def plan(
+    updates: Iterable[Update], notices: Iterable[Erratum] = (), *, byte_budget: int = BYTE_BUDGET
+) -> tuple[list[Wanted], list[Unassessed]]:
+    """Choose the changelogs to fetch: security updates first, then by size, as far as the budget goes.
+
+    Args:
+        notices: a source whose available version one of them fixes needs no changelog.
+
+    Returns:
+        what is wanted; and the sources for which there is no .deb to ask, or no budget left.
+    """
+    explained = {(fix.source, key(fix.version)) for notice in notices if not notice.paid_only for fix in notice.fixes}
+    groups: dict[tuple[str, str], list[Update]] = {}
+    for update in updates:
+        if (update.source, key(update.source_version)) not in explained:
+            groups.setdefault((update.source, update.source_version), []).append(update)
+    wanted: list[Wanted] = []
+    problems: list[Unassessed] = []
+    for (source, available), group in groups.items():
+        lowest = min((update.installed_source_version for update in group), key=key)
+        usable = [u for u in group if u.filename and u.sha256 and u.base_uri and 0 < u.size <= MAX_DEB_BYTES]
+        distinct = {update.sha256: update for update in usable}.values()
+        if distinct:
+            wanted.append(Wanted(source, lowest, available, tuple(sorted(distinct, key=lambda u: (u.size, u.name)))))
+        else:
+            problems.append(
+                Unassessed(_what(source, available), f"no .deb of it is known, or none below {MAX_DEB_BYTES} bytes")
+            )
+    wanted.sort(key=lambda one: (not any(u.security for u in one.candidates), one.candidates[0].size, one.source))
+    kept: list[Wanted] = []
+    for one in wanted:
+        byte_budget -= one.candidates[0].size
+        if byte_budget < 0:
+            problems.append(Unassessed(_what(one.source, one.available), "over the byte budget for changelogs"))
+        else:
+            kept.append(one)
+    return kept, problems
+
+
+def described(
+    wanted: Sequence[Wanted],
+    fetch: Fetch,
+    *,
+    byte_budget: int = BYTE_BUDGET,
+    time_budget_s: float = TIME_BUDGET_S,
+) -> Described:
+    """Fetch the planned .debs, one after another, and read their changelogs.
+
+    A .deb that does not answer, is not what its index promised, or holds no changelog, is followed by the next
+    candidate of its source within the budgets; what is left is unassessed.
+    """
+    deadline = time.monotonic() + time_budget_s
+    errata: list[Erratum] = []
+    problems: list[Unassessed] = []
+    evidence: list[Evidence] = []
+    for one in wanted:
+        why = ""
+        for update in one.candidates:
+            if update.size > byte_budget:
+                why = why or "over the byte budget for changelogs"
+                break
+            if time.monotonic() > deadline:
+                why = why or f"not read within {time_budget_s:g} s"
+                break
+            byte_budget -= update.size
+            url = f"{update.base_uri.rstrip('/')}/{update.filename.lstrip('/')}"
+            try:
+                text = changelog_of(_checked(fetch(url, update.size), update, url), update.name, url)
+            except (SourceError, ContentError) as error:
+                why = str(error)
+                continue
+            found, why = errata_between(text, one.source, one.installed, one.available, url)
+            errata.extend(found)
+            statement = f"the changelog of {one.source} {one.available} has {len(found)} entries since {one.installed}"
+            evidence.append(Evidence(statement, url, f"sha256:{update.sha256}", datetime.now(UTC)))
+            break
+        if why:
+            problems.append(Unassessed(_what(one.source, one.available), why))
+    return Described(tuple(sorted(errata, key=_age)), tuple(problems), tuple(evidence))
+
+
+def _checked(content: bytes, update: Update, url: str) -> bytes:
+    if len(content) != update.size:
+        raise SizeMismatch(url, update.size, len(content))
+    found = hashlib.sha256(content).hexdigest()
+    if found != update.sha256.lower():
+        raise DigestMismatch(url, f"sha256:{update.sha256}", f"sha256:{found}")
+    return content
+
+
+def _what(source: str, available: str) -> str:
+    return f"changelog of {source} {available}"
+
+
+def _age(erratum: Erratum) -> tuple[datetime, str]:
+    return erratum.issued or datetime.max.replace(tzinfo=UTC), erratum.id
