@@ -101,7 +101,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     kind: str
     path: str
     link: str = ""
-    facts: msgspec.Raw | None = None
+    facts: bytes | None = None
     broken: Broken | None = None
 
 

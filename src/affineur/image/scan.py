@@ -75,7 +75,7 @@ class _Budget:
         self._at = -1
         self._content = b""
 
-    def extracted(self, reader: Reader, raw: tar.Entry, path: str) -> tuple[msgspec.Raw | None, Broken | None]:
+    def extracted(self, reader: Reader, raw: tar.Entry, path: str) -> tuple[bytes | None, Broken | None]:
         if raw.size > reader.limit:
             problem = LimitExceeded(f"{self._source}: {path} has {raw.size} bytes, more than {reader.limit}")
             if raw.size > ABSURD:
@@ -88,6 +88,6 @@ class _Budget:
             if self._total > WANTED_BYTES_MAX:
                 raise LimitExceeded(f"{self._source}: its wanted files have more than {WANTED_BYTES_MAX} bytes")
         try:
-            return msgspec.Raw(_ENCODE(reader.extract(path, self._content))), None
+            return _ENCODE(reader.extract(path, self._content)), None
         except ContentError as error:
             return None, Broken.of(error)
