@@ -130,6 +130,15 @@ def test_dates_at_the_end_of_the_calendar_do_no_harm() -> None:
     assert [drop.letter for drop in grade([far], ISSUED).schedule] == ["B", "C"]
 
 
+def test_many_reasons_of_one_kind_are_counted_and_not_listed() -> None:
+    offers = [Unapplied(f"offer-{index}", IMPORTANT, None, ISSUED) for index in range(8)]
+    unrated = [known(None, name=f"DSA-{index}") for index in range(8)]
+    reasons = grade([*offers, *unrated], ISSUED + timedelta(days=10)).reasons
+    assert reasons[0].endswith("DSA-0, DSA-1, DSA-2, DSA-3, DSA-4 and 3 more")
+    assert len(reasons) == 1 + 5 + 1
+    assert reasons[-1] == "3 more have no issue date, only a day by which they were out"
+
+
 # The laws. Days are few and near the thresholds' distances, so that errata collide and edges are met.
 days = st.integers(0, 900).map(lambda offset: datetime(2024, 1, 1, 12, tzinfo=UTC) + timedelta(days=offset))
 severities = st.sampled_from([*Severity, None])

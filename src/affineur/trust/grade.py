@@ -203,8 +203,11 @@ def _reasons(errata: Sequence[Unapplied], today: date, thresholds: Thresholds, b
     undated = [e for e in matters if e.issued is None and e.issued_at_latest is None]
     if undated:
         yield f"without any date, so at least as bad as {LETTERS[1]}: {_named(undated)}"
-    for erratum in [e for e in matters if e.issued is None and e.issued_at_latest is not None][:_NAMED]:
+    bounded = [e for e in matters if e.issued is None and e.issued_at_latest is not None]
+    for erratum in bounded[:_NAMED]:
         yield f"{erratum.id} has no issue date, but was out by {_known_by(erratum)}: it may be older"
+    if len(bounded) > _NAMED:
+        yield f"{len(bounded) - _NAMED} more have no issue date, only a day by which they were out"
 
 
 def _named(errata: Sequence[Unapplied]) -> str:
