@@ -60,6 +60,7 @@ def test_other_distributions(os_release: dict[str, str], day: date, support: Sup
         {"ID": "wolfi", "VERSION_ID": "20230201"},
         {"ID": "opensuse-tumbleweed", "VERSION_ID": "20260101"},
         {"ID": "opensuse", "VERSION": "20150725 (Tumbleweed)", "VERSION_ID": "20150725"},
+        {"ID": "opensuse", "NAME": "openSUSE Tumbleweed", "VERSION_ID": "20170726"},
         {"ID": "arch"},
         {"ID": "alpine", "VERSION_ID": "3.25_alpha20260901"},
         {"ID": "fedora", "VERSION_ID": "99", "REDHAT_SUPPORT_PRODUCT_VERSION": "rawhide"},

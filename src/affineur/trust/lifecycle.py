@@ -131,7 +131,7 @@ def _name(os_release: Mapping[str, str]) -> str:
     name = os_release.get("ID", "").lower()
     if name == "centos" and "stream" in os_release.get("NAME", "").lower():
         return "centos-stream"
-    if name == "opensuse" and "tumbleweed" in os_release.get("VERSION", "").lower():
+    if name == "opensuse" and "tumbleweed" in (os_release.get("NAME", "") + os_release.get("VERSION", "")).lower():
         return "opensuse-tumbleweed"
     return _ALIASES.get(name, name)
 
