@@ -22,13 +22,22 @@ from affineur.errors import BadSignature, LimitExceeded, MalformedDocument, Unsu
 if TYPE_CHECKING:
     from pysequoia import Cert, Sig
 
-__all__ = ["Verified", "fingerprints", "signed_text", "split_certificates", "verify_cleartext", "verify_detached"]
+__all__ = [
+    "Verified",
+    "fingerprints",
+    "merged",
+    "signed_text",
+    "split_certificates",
+    "verify_cleartext",
+    "verify_detached",
+]
 
 SIGNED_LIMIT = 64 << 20  # bytes of one signed document; the largest Release files have 2 MB
 KEYRING_LIMIT = 8 << 20  # bytes of one keyring file
 CERTIFICATE_LIMIT = 2000  # certificates of one keyring file; Debian's developers are a thousand
 SIGNATURE_LIMIT = 64  # signatures on one document
 GPGV_TIMEOUT_S = 20.0
+STATUS_LIMIT = 1 << 20  # bytes of what gpgv says
 
 _MESSAGE = b"-----BEGIN PGP SIGNED MESSAGE-----"
 _SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"
@@ -49,6 +58,9 @@ class Verified(msgspec.Struct, frozen=True):
         unknown: fingerprints or key ids of signers that are not among the certificates.
         problems: what else was wrong, as sentences.
         keys: for each good signature the primary key and the key (itself, or a subkey) that made it.
+        if_pinned: those of `weak` whose signature is itself strong: SHA-2, by a primary key of RSA from 2048 bits or of
+            an elliptic curve. What is weak is only the key's own certificate (a self-signature with SHA-1, as that of
+            Ubuntu's archive key of 2012). Its fingerprint names the key all the same, so for who pins that, it is good.
     """
 
     content: bytes
@@ -58,6 +70,15 @@ class Verified(msgspec.Struct, frozen=True):
     unknown: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     keys: tuple[tuple[str, str], ...] = ()
+    if_pinned: tuple[str, ...] = ()
+
+
+class _Opinion(msgspec.Struct, frozen=True):
+    content: bytes = b""
+    good: tuple[str, ...] = ()
+    expired: tuple[str, ...] = ()
+    strong: tuple[str, ...] = ()  # of `good`: made by the primary key itself, with SHA-2
+    why: str = ""  # there is no answer
 
 
 class _Cleartext(msgspec.Struct, frozen=True):
@@ -127,6 +148,25 @@ def split_certificates(keyring: bytes, source: str) -> tuple[bytes, ...]:
         if len(found) > CERTIFICATE_LIMIT:
             raise LimitExceeded(f"{source}: more than {CERTIFICATE_LIMIT} certificates")
     return tuple(found)
+
+
+def merged(certificates: Iterable[bytes]) -> tuple[bytes, ...]:
+    """One certificate per primary key: copies of the same key put together, so that a revocation in any of them counts.
+
+    Raises:
+        MalformedDocument: one of them is no OpenPGP certificate.
+    """
+    from pysequoia import Cert
+
+    found: dict[str, Cert] = {}
+    for certificate in certificates:
+        try:
+            cert = Cert.from_bytes(certificate)
+            known = found.get(cert.fingerprint)
+            found[cert.fingerprint] = cert if known is None else known.merge(cert)
+        except RuntimeError as error:
+            raise MalformedDocument(f"no OpenPGP certificate: {_first_line(error)}") from error
+    return tuple(bytes(cert) for cert in found.values())
 
 
 def fingerprints(certificate: bytes) -> tuple[str, ...]:
@@ -216,7 +256,9 @@ def _verify(
     known = {key: cert for cert, raw in zip(certs, certificates, strict=True) for key in _names(raw)}
     unknown = tuple(dict.fromkeys(signer for signer in signers if signer not in known))
     content, valid = _ask_sequoia(document, detached, certs)
-    good, expired, problems = [], [], []
+    good: list[str] = []
+    expired: list[str] = []
+    problems: list[str] = []
     for primary, key in valid:
         ended = _expiry(known[primary], key)
         if ended is not None and ended <= now:
@@ -230,12 +272,26 @@ def _verify(
         problems += [f"the signature by {signer} does not hold, or is too weak" for signer in failed]
         keys = tuple((primary, key) for primary, key in valid if primary in good)
         return msgspec.structs.replace(_answer(content, good, (), expired, unknown, problems), keys=keys)
-    content, weak, expired, why = _ask_gpgv(document, detached, certs)
-    if weak or expired:
-        problems = [f"signed with a weak key or digest by {name}" for name in weak]
-        problems += [f"key {name} expired" for name in expired]
-        return _answer(content, (), weak, expired, unknown, problems)
-    raise BadSignature(_reason(signers, unknown, why))
+    second = _ask_gpgv(document, detached, certs)
+    if second.good or second.expired:
+        raw = dict(zip((cert.fingerprint.upper() for cert in certs), certificates, strict=True))
+        problems = [f"signed with a weak key, certificate or digest by {name}" for name in second.good]
+        problems += [f"key {name} expired" for name in second.expired]
+        answer = _answer(second.content, (), second.good, second.expired, unknown, problems)
+        strong = tuple(name for name in second.strong if name in raw and _is_strong(raw[name]))
+        return msgspec.structs.replace(answer, if_pinned=strong)
+    raise BadSignature(_reason(signers, unknown, second.why))
+
+
+def _is_strong(certificate: bytes) -> bool:
+    """Whether the primary key's algorithm and size would do today: RSA from 2048 bits, or an elliptic curve."""
+    from pysequoia.packet import PacketPile, PublicKeyAlgorithm
+
+    primary = next(iter(PacketPile.from_bytes(certificate)))
+    if primary.key_algorithm in (PublicKeyAlgorithm.RSAEncryptSign, PublicKeyAlgorithm.RSASign):
+        bits = int.from_bytes(primary.body[6:8], "big")  # RFC 9580 § 5.5.2: version, time, algorithm, then n as an MPI
+        return primary.body[0] == 4 and bits >= 2048
+    return primary.key_algorithm in (PublicKeyAlgorithm.EdDSA, PublicKeyAlgorithm.ECDSA, PublicKeyAlgorithm.Ed25519)
 
 
 def _answer(
@@ -320,14 +376,11 @@ def _expiry(cert: "Cert", signing_key: str) -> datetime | None:
     return min(ends, default=None)
 
 
-def _ask_gpgv(document: bytes, detached: bytes | None, certs: "list[Cert]") -> tuple[bytes, list[str], list[str], str]:
-    """(content, primary keys of good signatures, of expired keys, why there is no answer).
-
-    Only public keys and the signature are written to disk, for as long as gpgv runs.
-    """
+def _ask_gpgv(document: bytes, detached: bytes | None, certs: "list[Cert]") -> _Opinion:
+    """Ask gpgv. Only public keys and the signature are written to disk, for as long as it runs."""
     program = shutil.which("gpgv")
     if program is None or not certs:
-        return b"", [], [], "" if program else "no second opinion: gpgv is not installed"
+        return _Opinion(why="" if program else "no second opinion: gpgv is not installed")
     with tempfile.TemporaryDirectory(prefix="affineur-gpgv-") as folder:
         home = Path(folder)
         (home / "keyring.gpg").write_bytes(b"".join(bytes(cert) for cert in certs))
@@ -348,26 +401,28 @@ def _ask_gpgv(document: bytes, detached: bytes | None, certs: "list[Cert]") -> t
                     check=False,
                 )
             except (subprocess.TimeoutExpired, OSError) as error:
-                return b"", [], [], f"no second opinion: {error}"
+                return _Opinion(why=f"no second opinion: {error}")
             status.seek(0)
-            good, expired = _gpgv_status(status.read(1 << 20))
-    content = document if detached is not None else done.stdout
-    return content, good, expired, ""
+            return _gpgv_status(status.read(STATUS_LIMIT), document if detached is not None else done.stdout)
 
 
-def _gpgv_status(status: bytes) -> tuple[list[str], list[str]]:
-    """Read gnupg's doc/DETAILS § status: a VALIDSIG (its last word is the primary key) follows GOODSIG or EXPKEYSIG."""
+def _gpgv_status(status: bytes, content: bytes) -> _Opinion:
+    """Read gnupg's doc/DETAILS § VALIDSIG: it follows GOODSIG or EXPKEYSIG; word 2 is the signing key, 9 the digest's
+    number (RFC 9580 § 9.5: 8 to 11 are SHA-2), the last one the primary key."""
     good: list[str] = []
     expired: list[str] = []
-    verdict = b""
-    for line in status.split(b"\n"):
-        words = line.split(b" ")
-        if len(words) < 2 or words[0] != b"[GNUPG:]":
+    strong: list[str] = []
+    verdict = ""
+    for line in status.decode("utf-8", "replace").split("\n"):
+        words = line.split(" ")
+        if len(words) < 2 or words[0] != "[GNUPG:]":
             continue
-        if words[1] in (b"NEWSIG", b"GOODSIG", b"EXPSIG", b"EXPKEYSIG", b"REVKEYSIG", b"BADSIG", b"ERRSIG"):
+        if words[1] in ("NEWSIG", "GOODSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "BADSIG", "ERRSIG"):
             verdict = words[1]
-        elif words[1] == b"VALIDSIG" and verdict == b"GOODSIG":
-            good.append(words[-1].decode("ascii", "replace"))
-        elif words[1] == b"VALIDSIG" and verdict == b"EXPKEYSIG":
-            expired.append(words[-1].decode("ascii", "replace"))
-    return good, expired
+        elif words[1] == "VALIDSIG" and len(words) > 10 and verdict == "GOODSIG":
+            good.append(words[-1])
+            if words[2] == words[-1] and words[9] in ("8", "9", "10", "11"):
+                strong.append(words[-1])
+        elif words[1] == "VALIDSIG" and verdict == "EXPKEYSIG":
+            expired.append(words[-1])
+    return _Opinion(content if good or expired else b"", tuple(good), tuple(expired), tuple(strong))

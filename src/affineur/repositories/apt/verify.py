@@ -1,6 +1,6 @@
 """Which keys count for an entry of the image's sources, and what a suite's signed files are worth by them.
 
-Rules: sources.list(5) § Signed-By, apt-secure(8). Paths mean files inside the image, which come as bytes from a callable.
+Rules: sources.list(5) § Signed-By, apt-secure(8). Paths mean files inside the image, whose bytes a callable brings.
 """
 
 import re
@@ -12,6 +12,7 @@ import msgspec
 from affineur.errors import BadSignature, ContentError
 from affineur.openpgp import Verified, fingerprints, split_certificates, verify_cleartext, verify_detached
 from affineur.repositories.apt.model import SourceEntry
+from affineur.repositories.reference import pinned
 
 __all__ = ["ImageKeys", "Keyring", "keyring_of", "verify_release"]
 
@@ -39,11 +40,14 @@ class Keyring(msgspec.Struct, frozen=True):
         certificates: one transferable public key each.
         only: fingerprints of primary keys or subkeys that alone may sign; all may where None.
         problems: keyrings that are missing or unreadable.
+        pinned: each certificate was chosen by the fingerprint of its primary key, so what its own signatures are worth
+            does not matter.
     """
 
     certificates: tuple[bytes, ...]
     only: frozenset[str] | None = None
     problems: tuple[str, ...] = ()
+    pinned: bool = False
 
 
 def keyring_of(entry: SourceEntry, keys: ImageKeys) -> Keyring:
@@ -92,6 +96,11 @@ def verify_release(signed: bytes, signature: bytes | None, keyring: Keyring, now
         found = verify_cleartext(signed, keyring.certificates, now)
     else:
         found = verify_detached(signed, signature, keyring.certificates, now)
+    if found.if_pinned and not found.good:
+        sure = found.if_pinned if keyring.pinned else tuple(name for name in found.if_pinned if name in pinned())
+        if sure:
+            weak = tuple(name for name in found.weak if name not in sure)
+            found = msgspec.structs.replace(found, good=sure, weak=weak, problems=(), keys=tuple((n, n) for n in sure))
     exact = {name.rstrip("!") for name in keyring.only or () if name.endswith("!")}
     if exact and len(exact) == len(keyring.only or ()):
         good = [primary for primary, key in found.keys if key in exact]
