@@ -1,0 +1,40 @@
+"""Package URLs: one name for a package that other tools understand. purl-spec, types/deb-definition.json."""
+
+from urllib.parse import quote
+
+from affineur.packages.inventory import Package
+from affineur.packages.osrelease import OSRelease
+
+__all__ = ["deb_purl", "oci_purl"]
+
+
+def deb_purl(package: Package, release: OSRelease | None) -> str | None:
+    """`pkg:deb/debian/attr@1:2.4.47-2%2Bb1?arch=amd64&distro=debian-12`.
+
+    Returns:
+        None where os-release does not say whose package it is: the namespace is not optional for this type.
+    """
+    if release is None or not release.fields.get("ID"):
+        return None
+    vendor = release.id.lower()
+    distro = "-".join(filter(None, (vendor, release.version_id or release.codename)))
+    qualifiers = {"arch": package.architecture, "distro": distro}
+    return f"pkg:deb/{_encoded(vendor)}/{_encoded(package.name)}@{_encoded(package.version)}{_joined(qualifiers)}"
+
+
+def oci_purl(repository: str, digest: str, platform_architecture: str) -> str:
+    """`pkg:oci/debian@sha256:244f…?arch=amd64&repository_url=registry.example/debian` (types/oci-definition.json)."""
+    name = repository.rpartition("/")[2].lower()
+    qualifiers = {"arch": platform_architecture, "repository_url": repository}
+    return f"pkg:oci/{_encoded(name)}@{_encoded(digest)}{_joined(qualifiers)}"
+
+
+def _encoded(text: str) -> str:
+    # purl-spec § Character encoding: all but letters, digits and `.-_~` in percent form, and the colon as it is
+    return quote(text, safe=":")
+
+
+def _joined(qualifiers: dict[str, str]) -> str:
+    """In the order of their keys; empty ones do not exist."""
+    present = [f"{key}={quote(value, safe=':/')}" for key, value in sorted(qualifiers.items()) if value]
+    return f"?{'&'.join(present)}" if present else ""
