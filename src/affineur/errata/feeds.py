@@ -7,7 +7,6 @@ whose date is said; without one, the errata could not be told.
 """
 
 import hashlib
-import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -130,7 +129,7 @@ class Feeds:
             return [], list(held.problems), list(held.evidence)
         try:
             errata, problems = _looked_up(held.facts, found, sources)
-        except (sqlite3.Error, msgspec.DecodeError) as error:
+        except (ContentError, msgspec.DecodeError) as error:
             return [], [Unassessed(f"errata of {distribution.id}", f"the index is damaged: {error}")], []
         return errata, [*held.problems, *problems], list(held.evidence)
 
@@ -161,7 +160,7 @@ class Feeds:
             index = self._store.open(name, version)
             if index is None or index.meta.etag != state:
                 index = self._built(name, wanted, _records_of(files), lambda: (str(base), state, "", self._now()))
-        except (OSError, sqlite3.Error, ContentError) as error:
+        except (OSError, ContentError) as error:
             return _nothing(what, str(error))
         return _Held(index, _broken(index.meta, wanted), [_evidence(index, wanted)])
 
@@ -178,7 +177,7 @@ class Feeds:
         elif index is None or self._now() - index.checked >= self._recheck_after:
             try:
                 index = self._asked(self._web, url, index, wanted)
-            except (SourceError, ContentError, OSError, sqlite3.Error) as error:
+            except (SourceError, ContentError, OSError) as error:
                 problem = str(error)
                 if index is None:
                     return _nothing(what, problem)

@@ -7,10 +7,11 @@ the severity comes from the CVEs. Testing and unstable get no notices.
 
 import functools
 import tomllib
-from importlib import resources
 from typing import Protocol
 
 import msgspec
+
+from affineur.errata.data import data
 
 __all__ = ["Ecosystems", "Release", "ecosystems", "publishes"]
 
@@ -94,5 +95,4 @@ def ecosystems(release: Release) -> Ecosystems | str:
 
 @functools.cache
 def _publishers() -> dict[str, _Publisher]:
-    text = resources.files(__package__).joinpath("publishers.toml").read_bytes()
-    return msgspec.convert(tomllib.loads(text.decode()), dict[str, _Publisher])
+    return msgspec.convert(tomllib.loads(data("publishers.toml").decode()), dict[str, _Publisher])

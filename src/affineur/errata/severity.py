@@ -8,10 +8,10 @@ import functools
 import hashlib
 import tomllib
 from collections.abc import Iterable
-from importlib import resources
 
 import msgspec
 
+from affineur.errata.data import data
 from affineur.errata.erratum import Severity
 
 __all__ = ["Rating", "highest", "may_be_worse", "of_score", "of_word", "rank", "table_digest"]
@@ -61,14 +61,9 @@ def highest(ratings: Iterable[Rating]) -> Rating | None:
 
 def table_digest() -> str:
     """Identify the data in use: what was derived from another table must be derived again."""
-    return hashlib.sha256(_text()).hexdigest()[:16]
+    return hashlib.sha256(data("severities.toml")).hexdigest()[:16]
 
 
 @functools.cache
 def _table() -> _Table:
-    return msgspec.convert(tomllib.loads(_text().decode()), _Table)
-
-
-@functools.cache
-def _text() -> bytes:
-    return resources.files(__package__).joinpath("severities.toml").read_bytes()
+    return msgspec.convert(tomllib.loads(data("severities.toml").decode()), _Table)

@@ -19,6 +19,8 @@ from typing import BinaryIO, cast
 
 import msgspec
 
+from affineur.errors import MalformedDatabase
+
 __all__ = ["FeedIndex", "FeedMeta", "FeedStore", "local_files", "reading", "state_of"]
 
 KEYS_AT_ONCE = 500  # below SQLite's smallest limit on variables, 999
@@ -74,15 +76,23 @@ class FeedIndex:
         except BaseException:
             self._database.close()
             raise
+        self._path = path
         self.checked = datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
     def entries(self, keys: Collection[str]) -> Iterator[tuple[str, bytes]]:
-        """Yield (key, body) for every entry under one of the keys, in no particular order."""
+        """Yield (key, body) for every entry under one of the keys, in no particular order.
+
+        Raises:
+            MalformedDatabase: the file is damaged further in.
+        """
         wanted = list(dict.fromkeys(keys))
         for start in range(0, len(wanted), KEYS_AT_ONCE):
             some = wanted[start : start + KEYS_AT_ONCE]
             marks = ",".join("?" * len(some))
-            yield from self._database.execute(f"SELECT key, body FROM entry WHERE key IN ({marks})", some)  # noqa: S608
+            try:
+                yield from self._database.execute(f"SELECT key, body FROM entry WHERE key IN ({marks})", some)  # noqa: S608
+            except sqlite3.Error as error:
+                raise MalformedDatabase(self._path.name, 0, str(error)) from error
 
     def close(self) -> None:
         """Close the file; the index is of no use afterwards."""
@@ -129,7 +139,7 @@ class FeedStore:
             about: called when `entries` is exhausted.
 
         Raises:
-            OSError, sqlite3.Error: the folder cannot be written.
+            OSError: the folder cannot be written.
         """
         self._make_folder()
         handle, temporary = tempfile.mkstemp(prefix=f".{name}-", suffix=".new", dir=self.folder)
@@ -137,11 +147,14 @@ class FeedStore:
         try:
             _write(temporary, entries, about)
             Path(temporary).replace(self._path(name))
+            return FeedIndex(self._path(name))
+        except sqlite3.Error as error:
+            Path(temporary).unlink(missing_ok=True)
+            raise OSError(f"{self.folder}: the index of {name} could not be written: {error}") from error
         except BaseException:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
             raise
-        return FeedIndex(self._path(name))
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.sqlite"
