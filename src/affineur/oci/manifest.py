@@ -117,10 +117,10 @@ class _Shape(msgspec.Struct, rename="camel"):
 
     schema_version: int | None = None
     media_type: str | None = None
-    manifests: msgspec.Raw | None = None
-    layers: msgspec.Raw | None = None
-    config: msgspec.Raw | None = None
-    fs_layers: msgspec.Raw | None = None
+    manifests: msgspec.Raw = msgspec.Raw()
+    layers: msgspec.Raw = msgspec.Raw()
+    config: msgspec.Raw = msgspec.Raw()
+    fs_layers: msgspec.Raw = msgspec.Raw()
 
 
 def read_manifest(document: Document) -> AnyManifest:
@@ -141,12 +141,12 @@ def read_manifest(document: Document) -> AnyManifest:
     if shape.schema_version != 2:
         raise MalformedDocument(f"{source}: schemaVersion is {shape.schema_version}, not 2")
     if media_type in _INDEX_TYPES:
-        if shape.layers is not None or shape.config is not None or shape.fs_layers is not None:
+        if shape.layers or shape.config or shape.fs_layers:
             raise MalformedDocument(f"{source}: claims to be an index, and has a manifest's members too")
         index = decoded(document.content, Index, source)
         _bound(index.manifests, source)
         return msgspec.structs.replace(index, media_type=media_type)
-    if shape.manifests is not None or shape.fs_layers is not None:
+    if shape.manifests or shape.fs_layers:
         raise MalformedDocument(f"{source}: claims to be a manifest, and has an index's or a schema 1's members too")
     manifest = decoded(document.content, Manifest, source)
     _bound(manifest.layers, source)
@@ -165,11 +165,11 @@ def _media_type(document: Document, shape: _Shape) -> str:
             return media_type
     if stated:
         raise UnsupportedContent(f"{document.source} is no image: its media type is {stated[:200]}")
-    if shape.manifests is not None:
+    if shape.manifests:
         return OCI_INDEX
-    if shape.config is not None and shape.layers is not None:
+    if shape.config and shape.layers:
         return OCI_MANIFEST
-    if shape.fs_layers is not None:
+    if shape.fs_layers:
         return SCHEMA_1[0]
     raise UnsupportedContent(f"{document.source} is no image manifest or index (served as {served or 'no type'})")
 

@@ -18,7 +18,16 @@ DEFAULT_TAG = "latest"
 MAX_NAME_LENGTH = 255
 """Registry, slash and repository together: what many clients take (distribution-spec 1.1 § Pulling manifests)."""
 
-_OTHER_TRANSPORTS = ("containers-storage", "dir", "docker-archive", "docker-daemon", "oci", "oci-archive", "ostree", "sif")
+_OTHER_TRANSPORTS = (
+    "containers-storage",
+    "dir",
+    "docker-archive",
+    "docker-daemon",
+    "oci",
+    "oci-archive",
+    "ostree",
+    "sif",
+)
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
@@ -123,7 +132,9 @@ def _check_name(registry: str, repository: str, text: str) -> None:
     if not repository:
         raise InvalidReference(f"{text!r}: names no repository; write registry/repository[:tag]")
     if not _REPOSITORY.fullmatch(repository):
-        reason = "it has upper-case letters" if repository != repository.lower() else "see the distribution-spec's grammar"
+        reason = (
+            "it has upper-case letters" if repository != repository.lower() else "see the distribution-spec's grammar"
+        )
         raise InvalidReference(f"{text!r}: {repository!r} is no repository name: {reason}")
     if len(registry) + 1 + len(repository) > MAX_NAME_LENGTH:
         raise InvalidReference(f"{text[:80]!r}…: a name of more than {MAX_NAME_LENGTH} characters")

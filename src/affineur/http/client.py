@@ -1,0 +1,373 @@
+"""One HTTP client for all: pooled, bounded, polite, and careful about where it is sent.
+
+Answers are bytes under a limit; redirects are followed here, hop by hop, each under the rule of `Reach`; what must stay
+with its host (Authorization, Cookie) stays there. Safe for several threads.
+"""
+
+import contextlib
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+import msgspec
+
+from affineur.errors import ForbiddenAddress, SourceError, Unreachable
+from affineur.http.addresses import AddressPolicy, Reach
+from affineur.http.connector import Connector, connected
+from affineur.http.mirrors import MirrorMap
+from affineur.http.pools import Pools
+from affineur.http.proxies import proxy_for
+from affineur.http.response import Headers, Response, bounded_body, chunks, raise_for_status, retry_after_s
+from affineur.http.schemes import may_be_plain, speaks_tls
+
+if TYPE_CHECKING:
+    import socket
+    import ssl
+
+    from urllib3.response import BaseHTTPResponse
+
+__all__ = ["Account", "Client", "Stream"]
+
+MAX_REDIRECTS = 10
+MAX_ATTEMPTS = 4
+BACKOFF_S = 0.5
+MAX_BACKOFF_S = 8.0
+MAX_RETRY_AFTER_S = 30.0
+"""A server that asks for more patience than this is reported, not waited for."""
+CONNECT_S = 10.0
+READ_S = 60.0
+"""Between two reads, not for the whole."""
+
+MAX_DRAINED = 64 * 1024
+"""Bytes worth reading to keep a connection."""
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_TRANSIENT = (408, 429, 500, 502, 503, 504)
+_STAYS_WITH_ITS_HOST = ("authorization", "cookie", "proxy-authorization")
+_PORTS = {"http": 80, "https": 443}
+
+
+class Account(msgspec.Struct):
+    """What one host was asked for, for `--timings` and "hosts asked"."""
+
+    requests: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+
+class Stream:
+    """An open body: iterate once over chunks of up to 512 KiB, as transferred, never decoded."""
+
+    def __init__(self, raw: "BaseHTTPResponse", url: str, account: Account) -> None:
+        self._raw, self._account = raw, account
+        self.status, self.url = raw.status, url
+        self.headers = Headers(list(raw.headers.iteritems()))
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Raises Unreachable where the connection breaks before the announced length."""
+        parts = chunks(self._raw)
+        while True:
+            started = time.monotonic()
+            with _translated(self.url, "reading the answer"):
+                part = next(parts, None)
+            self._account.seconds += time.monotonic() - started
+            if part is None:
+                return
+            self._account.bytes += len(part)
+            yield part
+
+
+class Client:
+    """HTTP(S) with pools, retries, limits and address checks.
+
+    Attributes:
+        accounts: host:port → Account, in the order of first request.
+        mirrors: the user's map of URLs; callers that build URLs need not apply it.
+    """
+
+    def __init__(
+        self,
+        *,
+        addresses: AddressPolicy | None = None,
+        mirrors: MirrorMap | None = None,
+        tls_verify: bool = True,
+        cert_dir: Path | None = None,
+        connector: Connector | None = None,
+        environment: Mapping[str, str] | None = None,
+        user_agent: str = "affineur",
+        connect_s: float = CONNECT_S,
+        read_s: float = READ_S,
+        attempts: int = MAX_ATTEMPTS,
+        sleep: Callable[[float], object] = time.sleep,
+    ) -> None:
+        self.mirrors = mirrors or MirrorMap()
+        self.tls_verify = tls_verify
+        self.accounts: dict[str, Account] = {}
+        self._addresses = addresses or AddressPolicy()
+        self._connector = connector or Connector()
+        self._cert_dir = cert_dir
+        self._environment = os.environ if environment is None else environment
+        self._user_agent, self._attempts, self._sleep = user_agent, attempts, sleep
+        self._reached: dict[tuple[str, int], Reach] = {}
+        self._plain: dict[str, bool] = {}
+        self._context: ssl.SSLContext | None = None
+        self._lock = threading.RLock()
+        self._pools = Pools(self._opened, self._tls, connect_s, read_s)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close idle connections; the client may be used again."""
+        self._pools.close()
+
+    def get(
+        self,
+        url: str,
+        *,
+        limit: int,
+        headers: Mapping[str, str] | None = None,
+        reach: Reach = Reach.PUBLIC,
+        also: tuple[int, ...] = (),
+        method: str = "GET",
+    ) -> Response:
+        """A whole document of at most `limit` bytes.
+
+        Args:
+            reach: how local the URL may lead: Reach.OWN if the user named it, else the reach of who chose it.
+            also: statuses to return beside 2xx and 304, instead of raising.
+
+        Raises:
+            ForbiddenAddress: the URL, or a redirect, leads where it must not; nothing was sent there.
+            Denied, NotFound, RateLimited, Unreachable, SourceError: by status, after retries.
+            LimitExceeded: more than `limit` bytes.
+        """
+        with self._opened_url(method, url, headers or {}, reach) as (raw, final, account):
+            with _translated(final, "reading the answer"):
+                body = bounded_body(raw, limit, final) if method != "HEAD" else b""
+            account.bytes += len(body)
+            found = Response(raw.status, Headers(list(raw.headers.iteritems())), body, final)
+        if found.status not in also:
+            wait = retry_after_s(found.headers.get("Retry-After"), time.time())
+            raise_for_status(found.status, url, _shown(body), wait)
+        return found
+
+    @contextlib.contextmanager
+    def stream(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        reach: Reach = Reach.PUBLIC,
+        also: tuple[int, ...] = (),
+    ) -> Iterator[Stream]:
+        """A body of any length, as a context manager; the caller bounds what it takes. Otherwise as `get`."""
+        with self._opened_url("GET", url, headers or {}, reach) as (raw, final, account):
+            if raw.status not in also and not 200 <= raw.status < 300:
+                with _translated(final, "reading the answer"):
+                    detail = _shown(raw.read1(4096, decode_content=False))
+                wait = retry_after_s(raw.headers.get("Retry-After", ""), time.time())
+                raise_for_status(raw.status, url, detail, wait)
+                raise SourceError(f"{url}: an answer without content (HTTP {raw.status})")
+            yield Stream(raw, final, account)
+
+    def base_url(self, registry: str) -> str:
+        """`https://HOST[:PORT]` or `http://…` for a registry that the user named: the rule of `schemes`, asked once.
+
+        A mirror of `https://HOST` or `http://HOST` goes first. Raises Unreachable, ForbiddenAddress.
+        """
+        for scheme in ("https", "http"):
+            if mapped := self.mirrors.apply(f"{scheme}://{registry}"):
+                return mapped
+        parts = urlsplit(f"https://{registry}")
+        host = parts.hostname or ""
+        if self.tls_verify and not may_be_plain(host):
+            return f"https://{registry}"
+        with self._lock:
+            if registry not in self._plain:
+                self._plain[registry] = not self._speaks_tls(host, parts.port)
+        return f"{'http' if self._plain[registry] else 'https'}://{registry}"
+
+    def reach(self, host: str, port: int) -> Reach:
+        """How local the address was that this client reached for a host; PUBLIC if it was not asked or is proxied."""
+        return self._reached.get((host.lower(), port), Reach.PUBLIC)
+
+    def _speaks_tls(self, host: str, port: int | None) -> bool:
+        if port is not None:
+            return speaks_tls(self._connector, self._addresses, host, port)
+        try:  # --tls-verify=false and no port: 443 if anything is there, else 80
+            return speaks_tls(self._connector, self._addresses, host, 443)
+        except Unreachable:
+            return False
+
+    @contextlib.contextmanager
+    def _opened_url(
+        self, method: str, url: str, headers: Mapping[str, str], reach: Reach
+    ) -> "Iterator[tuple[BaseHTTPResponse, str, Account]]":
+        """Follow redirects; hand out the last answer with its body unread."""
+        sent = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **headers}
+        seen: list[str] = []
+        while True:
+            if mapped := self.mirrors.apply(url):
+                url, reach = mapped, Reach.OWN
+            scheme, host, port = _origin(url)
+            account = self._account(host, port)
+            raw = self._sent(method, url, sent, reach, account)
+            location = raw.headers.get("Location")
+            if raw.status not in _REDIRECTS or not location:
+                break
+            _put_aside(raw)
+            seen.append(url)
+            target = urljoin(url, location)
+            if len(seen) > MAX_REDIRECTS or (target in seen and method == "GET"):
+                raise SourceError(f"{seen[0]}: redirected in a circle, or more than {MAX_REDIRECTS} times")
+            next_scheme, next_host, next_port = _origin(target, seen[-1])
+            if (next_scheme, next_host, next_port) != (scheme, host, port):
+                if scheme == "https" and next_scheme == "http" and self.tls_verify and not self.mirrors.apply(target):
+                    raise ForbiddenAddress(f"{url} redirects from https to plain http at {next_host}: not followed")
+                sent = {name: value for name, value in sent.items() if name.lower() not in _STAYS_WITH_ITS_HOST}
+                reach = min(reach, self.reach(host, port))
+            url = target
+        try:
+            yield raw, url, account
+        finally:
+            _put_aside(raw)
+
+    def _sent(
+        self, method: str, url: str, headers: Mapping[str, str], reach: Reach, account: Account
+    ) -> "BaseHTTPResponse":
+        """One hop, with retries."""
+        for attempt in range(1, self._attempts + 1):
+            last = attempt == self._attempts
+            started = time.monotonic()
+            account.requests += 1
+            try:
+                with _translated(url, "asking"):
+                    raw = self._once(method, url, headers, reach)
+            except Unreachable:
+                if last:
+                    raise
+                wait: float | None = None
+            else:
+                if raw.status not in _TRANSIENT or last:
+                    return raw
+                wait = retry_after_s(raw.headers.get("Retry-After", ""), time.time())
+                if wait is not None and wait > MAX_RETRY_AFTER_S:
+                    return raw
+                raw.close()
+            finally:
+                account.seconds += time.monotonic() - started
+            backoff = min(MAX_BACKOFF_S, BACKOFF_S * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
+            self._sleep(backoff if wait is None else wait)
+        raise AssertionError("the last attempt returns or raises")
+
+    def _once(self, method: str, url: str, headers: Mapping[str, str], reach: Reach) -> "BaseHTTPResponse":
+        scheme, host, port = _origin(url)
+        parts = urlsplit(url)
+        proxy = proxy_for(scheme, host, port, self._environment)
+        if proxy:
+            self._addresses.check_name(host, reach)
+        pool = self._pools.pool(scheme, host, port, reach, proxy)
+        path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        return pool.urlopen(
+            method,
+            urlunsplit((scheme, parts.netloc, parts.path or "/", parts.query, ""))
+            if proxy and scheme == "http"
+            else path,
+            headers=dict(headers),
+            redirect=False,
+            retries=False,
+            preload_content=False,
+            decode_content=False,
+            assert_same_host=False,
+        )
+
+    def _opened(self, host: str, port: int, reach: Reach, timeout_s: float) -> "socket.socket":
+        connection, found = connected(self._connector, self._addresses, host, port, reach, timeout_s)
+        self._reached[host.lower(), port] = found
+        return connection
+
+    def _tls(self) -> "ssl.SSLContext":
+        from affineur.http.tls import context
+
+        with self._lock:
+            if self._context is None:
+                self._context = context(verify=self.tls_verify, cert_dir=self._cert_dir)
+            return self._context
+
+    def _account(self, host: str, port: int) -> Account:
+        name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        with self._lock:
+            return self.accounts.setdefault(name, Account())
+
+
+def _put_aside(raw: "BaseHTTPResponse") -> None:
+    """Keep the connection if little is left to read, close it otherwise. A body read to its end has let go of it."""
+    remaining = raw.length_remaining
+    if remaining is not None and remaining <= MAX_DRAINED:
+        with contextlib.suppress(Unreachable), _translated(raw.url or "", "reading the answer"):
+            raw.drain_conn()
+    raw.close()
+
+
+def _origin(url: str, referrer: str = "") -> tuple[str, str, int]:
+    """Scheme, host and port of a URL that may be asked. Raises ForbiddenAddress."""
+    whence = f" ({referrer} leads there)" if referrer else ""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError as problem:
+        raise ForbiddenAddress(f"{url[:200]!r} is no usable URL{whence}: {problem}") from problem
+    if parts.scheme not in _PORTS or not host:
+        raise ForbiddenAddress(f"{url[:200]!r} is no http or https URL{whence}: not asked")
+    if parts.username is not None or parts.password is not None:
+        raise ForbiddenAddress(f"a URL of {host} carries a login{whence}: not asked")
+    if any(ord(character) <= 32 or ord(character) == 127 for character in url):
+        raise ForbiddenAddress(f"{url[:200]!r} holds spaces or control characters{whence}: not asked")
+    return parts.scheme, host.lower(), port or _PORTS[parts.scheme]
+
+
+@contextlib.contextmanager
+def _translated(url: str, step: str) -> Iterator[None]:
+    """urllib3's errors as ours: which host, which step, what to do."""
+    from urllib3.exceptions import HTTPError, ProxyError, ReadTimeoutError, SSLError
+
+    host = urlsplit(url).netloc
+    try:
+        yield
+    except ReadTimeoutError as problem:
+        raise Unreachable(f"{host}: no answer in time while {step}") from problem
+    except SSLError as problem:
+        raise Unreachable(f"{host}: {_tls_problem(problem)}") from problem
+    except ProxyError as problem:
+        raise Unreachable(f"{host}: the proxy did not connect: {str(problem)[:200]}") from problem
+    except HTTPError as problem:
+        raise Unreachable(f"{host}: the connection broke while {step}: {str(problem)[:200]}") from problem
+    except OSError as problem:
+        raise Unreachable(f"{host}: the connection broke while {step}: {problem}") from problem
+
+
+def _tls_problem(problem: Exception) -> str:
+    import ssl
+
+    cause = problem.args[0] if problem.args else problem
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not acceptable: {cause.verify_message}"
+            " (--cert-dir names further authorities; --tls-verify=false asks anyway)"
+        )
+    return f"TLS failed: {getattr(cause, 'reason', None) or cause}"
+
+
+def _shown(body: bytes) -> str:
+    """A server's own words, on one line and without control characters."""
+    text = body[:2048].decode("utf-8", errors="replace")
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -1,0 +1,41 @@
+"""The user's own map of URLs: "what is said to be there, fetch here"."""
+
+from collections.abc import Iterable
+
+from affineur.errors import InvalidSettings
+
+__all__ = ["MirrorMap"]
+
+
+class MirrorMap:
+    """URL prefixes and what to ask instead. The longest prefix wins; applied before anything is resolved.
+
+    A prefix ends at a path boundary: `http://archive.example/debian` does not match `…/debian-security`. A mapped URL
+    is the user's own, so it may lead to this machine or a private network.
+    """
+
+    def __init__(self, pairs: Iterable[str] = ()) -> None:
+        """Args: pairs: `FROM=TO`, both with http:// or https://. Raises InvalidSettings."""
+        self._pairs: list[tuple[str, str]] = []
+        for pair in pairs:
+            before, after = _split(pair)
+            self._pairs.append((before.rstrip("/"), after.rstrip("/")))
+        self._pairs.sort(key=lambda pair: -len(pair[0]))
+
+    def __bool__(self) -> bool:
+        return bool(self._pairs)
+
+    def apply(self, url: str) -> str | None:
+        """The URL to ask instead; None where nothing maps this one."""
+        for before, after in self._pairs:
+            if url[: len(before)].lower() == before.lower() and url[len(before) : len(before) + 1] in ("", "/", "?"):
+                return after + url[len(before) :]
+        return None
+
+
+def _split(pair: str) -> tuple[str, str]:
+    for scheme in ("=http://", "=https://"):
+        before, found, after = pair.partition(scheme)
+        if found and before.lower().startswith(("http://", "https://")) and after:
+            return before, scheme[1:] + after
+    raise InvalidSettings(f"mirror: {pair!r} is not FROM=TO with two http:// or https:// URLs")

@@ -1,0 +1,66 @@
+"""Images held in memory: for tests, and as the second implementation that keeps `Source` honest."""
+
+from collections.abc import Iterator
+
+from affineur.errors import NotFound
+from affineur.oci.blob import verified
+from affineur.oci.descriptor import Descriptor
+from affineur.oci.digest import Digest
+from affineur.oci.document import Document
+from affineur.oci.reference import Reference
+
+__all__ = ["MemorySource"]
+
+CHUNK_BYTES = 64 * 1024
+
+
+class MemorySource:
+    """A repository made of dictionaries."""
+
+    warnings: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    rate_limit: str | None = None
+
+    def __init__(self, reference: Reference) -> None:
+        self.reference = reference
+        self._manifests: dict[str, Document] = {}
+        self._tags: dict[str, Digest] = {}
+        self._blobs: dict[str, bytes] = {}
+
+    def add_blob(self, content: bytes) -> Digest:
+        """Keep a blob."""
+        digest = Digest.of(content)
+        self._blobs[digest] = content
+        return digest
+
+    def add_manifest(self, content: bytes, media_type: str, tag: str | None = None) -> Digest:
+        """Keep a manifest or index, under a tag as well if there is one."""
+        digest = Digest.of(content)
+        self._manifests[digest] = Document(content, media_type, digest, f"memory:{digest}")
+        if tag is not None:
+            self._tags[tag] = digest
+        return digest
+
+    def manifest(self, which: str | None = None) -> Document:
+        """See `Source`."""
+        name = which or self.reference.which
+        found = self._manifests.get(self._tags.get(name, name))
+        if found is None:
+            raise NotFound(f"{self.reference.name}: no manifest {name}")
+        return found
+
+    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+        """See `Source`."""
+        content = descriptor.embedded()
+        if content is None:
+            content = self._blobs.get(descriptor.digest)
+        if content is None:
+            raise NotFound(f"{self.reference.name}: no blob {descriptor.digest}")
+        parts = (content[start : start + CHUNK_BYTES] for start in range(0, len(content), CHUNK_BYTES))
+        yield from verified(parts, descriptor, f"memory:{descriptor.digest}")
+
+    def tags(self) -> Iterator[str]:
+        """See `Source`."""
+        if not self._tags:
+            raise NotFound(f"{self.reference.name}: no such repository")
+        yield from sorted(self._tags)

@@ -1,0 +1,227 @@
+"""A registry: distribution-spec 1.1, pull and content discovery.
+
+One request per document: no ping, no HEAD before a GET; the challenge that a refused request brings is answered and the
+request sent again. Every document's digest is our own hash of its bytes.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from urllib.parse import urljoin, urlsplit
+
+import msgspec
+
+from affineur.errors import (
+    Denied,
+    DigestMismatch,
+    LimitExceeded,
+    MalformedDocument,
+    SourceError,
+)
+from affineur.http.addresses import Reach
+from affineur.http.client import Client
+from affineur.http.response import Response, raise_for_status, retry_after_s
+from affineur.oci.blob import verified
+from affineur.oci.descriptor import Descriptor
+from affineur.oci.digest import Digest
+from affineur.oci.document import MAX_DOCUMENT_BYTES, Document, decoded
+from affineur.oci.manifest import ACCEPT
+from affineur.oci.reference import DEFAULT_REGISTRY, Reference
+from affineur.source.auth import Token, challenges, fetch_token
+from affineur.source.credentials import Login, login_for
+
+__all__ = ["RegistrySource"]
+
+DOCKER_HUB_HOST = "registry-1.docker.io"
+MAX_TAGS_PAGE_BYTES = 4 * 1024 * 1024
+MAX_TAG_PAGES = 10_000
+MAX_TAGS = 1_000_000
+MAX_WARNINGS = 20
+MAX_WARNING_LENGTH = 500
+
+_WARNING = re.compile(r'299\s+\S+\s+"((?:[^"\\]|\\.)*+)"')
+_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel\s*=\s*"?next"?', re.IGNORECASE)
+
+
+class _Tags(msgspec.Struct):
+    tags: list[str] | None = None
+
+
+class _Problem(msgspec.Struct):
+    code: str = ""
+    message: str = ""
+
+
+class _Problems(msgspec.Struct):
+    errors: list[_Problem] | None = None
+
+
+class RegistrySource:
+    """One repository of a registry. See `Source` for the contract."""
+
+    def __init__(self, reference: Reference, client: Client, logins: Mapping[str, Login] | None = None) -> None:
+        """Nothing is asked yet. Args: logins: what `read_auth_file` returned."""
+        self.reference = reference
+        self._client = client
+        self._login = login_for(logins or {}, reference.registry, reference.repository)
+        self._token: Token | None = None
+        self._basic = False
+        self._warnings: list[str] = []
+        self._rate_limit: str | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """See `Source`."""
+        return tuple(self._client.accounts)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """See `Source`."""
+        return tuple(self._warnings)
+
+    @property
+    def rate_limit(self) -> str | None:
+        """See `Source`."""
+        return self._rate_limit
+
+    @property
+    def url(self) -> str:
+        """`https://registry.example/v2/team/app`; finding out between HTTPS and HTTP may take a connection."""
+        registry = DOCKER_HUB_HOST if self.reference.registry == DEFAULT_REGISTRY else self.reference.registry
+        return f"{self._client.base_url(registry)}/v2/{self.reference.repository}"
+
+    def reach(self) -> Reach:
+        """How local this registry is: what URLs chosen by its images may reach."""
+        parts = urlsplit(self.url)
+        return self._client.reach(parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+
+    def manifest(self, which: str | None = None) -> Document:
+        """See `Source`."""
+        name = which or self.reference.which
+        promised = Digest(name) if ":" in name else None
+        if promised is not None:
+            promised.hasher()  # what cannot be verified is not asked for
+        url = f"{self.url}/manifests/{name}"
+        what = f"{self.reference.name}{'@' if ':' in name else ':'}{name}"
+        response = self._get(url, what, MAX_DOCUMENT_BYTES, accept=", ".join(ACCEPT))
+        digest = Digest.of(response.body, promised.algorithm if promised is not None else "sha256")
+        if promised is not None and digest != promised:
+            raise DigestMismatch(what, promised, digest)
+        media_type = response.headers.get("Content-Type").partition(";")[0].strip().lower()
+        return Document(response.body, media_type, digest, url)
+
+    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+        """See `Source`. The registry may redirect; the token stays behind."""
+        embedded = descriptor.embedded()
+        if embedded is not None:
+            yield embedded
+            return
+        descriptor.digest.hasher()  # what cannot be verified is not asked for
+        url = f"{self.url}/blobs/{descriptor.digest}"
+        what = f"{self.reference.name}: blob {descriptor.digest}"
+        for last in (False, True):
+            with self._client.stream(url, headers=self._authorization(), reach=Reach.OWN, also=(401,)) as stream:
+                if stream.status != 401:
+                    yield from verified(stream, descriptor, what)
+                    return
+                lines = stream.headers.all("WWW-Authenticate")
+            if last:
+                raise_for_status(401, what)
+            self._answer(lines, what)
+
+    def tags(self) -> Iterator[str]:
+        """See `Source`. Pages are followed by their Link, on the registry's own host only."""
+        url: str | None = f"{self.url}/tags/list"
+        what = f"{self.reference.name}: tags"
+        count = 0
+        for _ in range(MAX_TAG_PAGES):
+            assert url is not None  # noqa: S101 - for the type checker; the loop returns otherwise
+            response = self._get(url, what, MAX_TAGS_PAGE_BYTES, accept="application/json")
+            page = decoded(response.body, _Tags, what).tags or []
+            count += len(page)
+            if count > MAX_TAGS:
+                raise LimitExceeded(f"{what}: more than {MAX_TAGS}")
+            yield from page
+            following = self._next_page(url, response)
+            if following is None:
+                return
+            url = following
+        raise LimitExceeded(f"{what}: more than {MAX_TAG_PAGES} pages")
+
+    def _next_page(self, url: str, response: Response) -> str | None:
+        found = _NEXT.search(response.headers.get("Link"))
+        if found is None:
+            return None
+        target: str = urljoin(url, found[1])
+        if urlsplit(target)[:2] != urlsplit(url)[:2]:
+            raise MalformedDocument(f"{url}: its next page is said to be on another host, {urlsplit(target).netloc}")
+        if target == url:
+            raise MalformedDocument(f"{url}: its next page is said to be itself")
+        return target
+
+    def _get(self, url: str, what: str, limit: int, accept: str) -> Response:
+        """A document of this registry, logging in when it asks for that."""
+        response = self._asked(url, limit, accept)
+        if response.status == 401:
+            self._answer(response.headers.all("WWW-Authenticate"), what)
+            response = self._asked(url, limit, accept)
+        self._note(response)
+        if not 200 <= response.status < 300:
+            wait = retry_after_s(response.headers.get("Retry-After"), time.time())
+            raise_for_status(response.status, what, _detail(response.body), wait)
+            raise SourceError(f"{what}: an answer without content (HTTP {response.status})")
+        return response
+
+    def _asked(self, url: str, limit: int, accept: str) -> Response:
+        headers = {"Accept": accept, **self._authorization()}
+        return self._client.get(
+            url, limit=limit, headers=headers, reach=Reach.OWN, also=(400, 401, 403, 404, 405, 410, 429)
+        )
+
+    def _authorization(self) -> dict[str, str]:
+        token = self._token
+        if token is not None and token.until > time.monotonic():
+            return {"Authorization": f"Bearer {token.value}"}
+        if self._basic and self._login is not None:
+            return {"Authorization": self._login.basic()}
+        return {}
+
+    def _answer(self, lines: list[str], what: str) -> None:
+        """Get what the next request needs, or raise Denied."""
+        offered = challenges(lines)
+        bearer = next((c for c in offered if c.scheme == "bearer" and c.parameters.get("realm")), None)
+        with self._lock:
+            if bearer is not None:
+                scope = f"repository:{self.reference.repository}:pull"
+                self._token = fetch_token(self._client, bearer, self.url, scope, self._login)
+            elif any(c.scheme == "basic" for c in offered) and self._login is not None and not self._basic:
+                self._basic = True
+            elif self._login is None:
+                raise Denied(
+                    f"{what}: it does not exist or needs a login (no login for {self.reference.registry} found)"
+                )
+            else:
+                raise Denied(f"{what}: the login for {self.reference.registry} is not accepted")
+
+    def _note(self, response: Response) -> None:
+        for line in response.headers.all("Warning"):
+            for text in _WARNING.findall(line):
+                shown = "".join(c if c.isprintable() else " " for c in text.replace('\\"', '"'))[:MAX_WARNING_LENGTH]
+                if shown not in self._warnings and len(self._warnings) < MAX_WARNINGS:
+                    self._warnings.append(shown)
+        remaining = response.headers.get("RateLimit-Remaining")
+        if remaining:
+            total = response.headers.get("RateLimit-Limit")
+            self._rate_limit = f"{remaining[:100]} of {total[:100]}" if total else remaining[:100]
+
+
+def _detail(body: bytes) -> str:
+    """The registry's own words, if they are the specification's JSON (distribution-spec 1.1 § Error Codes)."""
+    try:
+        problems = decoded(body, _Problems, "error").errors or []
+    except (MalformedDocument, LimitExceeded):
+        return ""
+    text = "; ".join(f"{problem.code} {problem.message}".strip() for problem in problems[:5])
+    return "".join(c if c.isprintable() else " " for c in text)
