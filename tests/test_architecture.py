@@ -14,11 +14,12 @@ SOURCE = Path(__file__).parents[1] / "src" / "affineur"
 ORDER = [
     {"__init__", "errors", "evidence", "progress"},
     {"oci", "streams", "openpgp", "settings"},
-    {"http", "store"},
+    {"http"},
     {"source"},
     {"image"},
     {"packages"},
     {"repositories"},
+    {"store"},
     {"errata"},
     {"trust"},
     {"assessment"},

@@ -80,12 +80,20 @@ class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole file."""
+    """The whole file.
+
+    Attributes:
+        archives: URIs of repositories in which reference suites are looked for where the image's sources do not lead
+            to them; what is found there counts by its key and its signed fields.
+        policy: a policy file instead of the default.
+        cache: a folder for what is remembered.
+    """
 
     network: Network = Network()
     mirror: tuple[Mirror, ...] = ()
     feeds: Feeds = Feeds()
     reference: tuple[Reference, ...] = ()
+    archives: tuple[str, ...] = ()
     policy: str = ""
     cache: str = ""
 

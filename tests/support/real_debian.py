@@ -6,7 +6,6 @@ mirror that this machine's own apt is configured with; nothing here names one.
 """
 
 import dataclasses
-import gzip
 import hashlib
 import http.server
 import os
@@ -20,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["RealDebian", "cannot_make", "make", "serve"]
+__all__ = ["RealDebian", "cannot_make", "configuration", "make", "serve"]
 
 FRESH_FOR_S = 12 * 3600
 GIVE_UP_AFTER_S = 600
@@ -156,7 +155,7 @@ def serve(real: RealDebian) -> Iterator[str]:
     debs = {}
     for line in (real.folder / "uris.txt").read_text().splitlines():
         if match := re.match(r"'https?://([^']+)' (\S+) \d+", line):
-            debs["/" + match[1]] = real.folder / "debs" / match[2]
+            debs["/" + urllib.parse.unquote(match[1])] = real.folder / "debs" / match[2]
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -165,7 +164,7 @@ def serve(real: RealDebian) -> Iterator[str]:
             path = urllib.parse.unquote(self.path)
             name = urllib.parse.quote(path.lstrip("/"), safe=SAFE).replace("/", "_")
             found = lists.get(name) or by_hash.get(path.rpartition("/by-hash/SHA256/")[2])
-            found = found or debs.get(self.path) or debs.get(path)
+            found = found or debs.get(path)
             content = found.read_bytes() if found and found.exists() else b"no such file\n"
             self.send_response(200 if found and found.exists() else 404)
             self.send_header("Content-Length", str(len(content)))
@@ -185,6 +184,12 @@ def serve(real: RealDebian) -> Iterator[str]:
         server.server_close()
 
 
-def compressed(tar: Path) -> bytes:
-    """The layer as a registry holds it."""
-    return gzip.compress(tar.read_bytes(), 6, mtime=0)
+def configuration(real: RealDebian, base: str, folder: Path) -> Path:
+    """A configuration file that has affineur ask loopback only: the image's hosts are mapped to `base`."""
+    mirrors = "".join(f'[[mirror]]\nfrom = "http://{host}"\nto = "{base}/{host}"\n' for host in real.hosts)
+    mirrors += "".join(f'[[mirror]]\nfrom = "https://{host}"\nto = "{base}/{host}"\n' for host in real.hosts)
+    file = folder / "config.toml"
+    file.write_text(
+        f'cache = "{folder / "cache"}"\n[network]\nallow = ["127.0.0.0/8"]\n[feeds]\nosv = "{base}/notices"\n{mirrors}'
+    )
+    return file

@@ -1,0 +1,100 @@
+"""Where an image's own set-up departs from what its distribution publishes. Findings; none changes the letter."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from urllib.parse import urlsplit
+
+from affineur.assessment.contents import Contents
+from affineur.assessment.model import Deviation
+from affineur.repositories.apt.choose import Choice
+from affineur.repositories.apt.model import AptConfiguration, OfferedSuite, SourceEntry
+
+__all__ = ["contradiction", "deviations", "foreign"]
+
+NAMED = 5  # packages named in a sentence; the rest are counted
+
+
+def deviations(
+    contents: Contents,
+    configuration: AptConfiguration,
+    offered: Sequence[OfferedSuite],
+    choice: Choice,
+    pinned: Iterable[str],
+    missing: Iterable[str],
+) -> Iterator[Deviation]:
+    """Everything that has the image offered something else than its distribution publishes.
+
+    Args:
+        offered: the image's own suites.
+        choice: what apt would say inside.
+        pinned: fingerprints that may sign the reference suites.
+        missing: names of the reference suites that the image's own sources leave out.
+    """
+    known = set(pinned)
+    for name in missing:
+        yield Deviation("missing-suite", f"its sources do not name {name}", "/etc/apt")
+    for each in offered:
+        yield from _of_suite(each, known)
+    for entry in configuration.sources:
+        if "@" in urlsplit(entry.uri).netloc:
+            yield Deviation("credentials", "a login for a repository stands in the image", _place(entry))
+    if not configuration.check_valid_until:
+        yield Deviation("valid-until", "apt is told not to check Valid-Until", "/etc/apt/apt.conf")
+    for lost in choice.hidden:
+        kind = "pin" if "pin" in lost.because else "not-taken"
+        yield Deviation(kind, f"{lost.name} {lost.available} is on offer and would not be taken", lost.because)
+    held = [update.name for update in choice.updates if update.held]
+    if held:
+        yield Deviation("hold", f"held back although there are updates: {_listed(held)}", "/var/lib/dpkg/status")
+    if why := contradiction(contents):
+        yield Deviation("os-release", why, f"/{contents.os_release.path}")
+
+
+def _of_suite(each: OfferedSuite, pinned: set[str]) -> Iterator[Deviation]:
+    suite, entry = each.suite, each.suite.entry
+    name = f"{entry.suite} of {_host(entry.uri)}"
+    if entry.trusted:
+        yield Deviation("trusted", f"trusted=yes has apt take {name} whoever signed it", _place(entry))
+    if entry.allow_insecure:
+        yield Deviation("allow-insecure", f"allow-insecure=yes has apt take {name} unsigned", _place(entry))
+    if entry.check_valid_until is False:
+        yield Deviation("valid-until", f"Valid-Until of {name} is not checked", _place(entry))
+    if suite.verified and pinned and not pinned.intersection(suite.signers):
+        signer = ", ".join(suite.signers)
+        yield Deviation("unknown-key", f"{name} is signed by {signer}, no key of the distribution", _place(entry))
+
+
+def contradiction(contents: Contents) -> str | None:
+    """Why os-release cannot be right, by the version of base-files, which carries that very file; None if nothing does.
+
+    Debian's base-files has the release's number as its major version; Ubuntu's has `ubuntu` in its version.
+    """
+    base = next((package for package in contents.packages if package.name == "base-files"), None)
+    if base is None:
+        return None
+    said = contents.os_release
+    is_ubuntu = "ubuntu" in base.version
+    if (said.id == "debian" and is_ubuntu) or (said.id == "ubuntu" and not is_ubuntu):
+        return f"os-release says {said.id}, but base-files {base.version} is not of that distribution"
+    major = base.version.partition(".")[0].partition("+")[0]
+    if said.id == "debian" and said.version_id and major.isdigit() and major != said.version_id.partition(".")[0]:
+        return f"os-release says Debian {said.version_id}, but base-files {base.version} is of Debian {major}"
+    return None
+
+
+def foreign(contents: Contents, published: Sequence[OfferedSuite]) -> tuple[str, ...]:
+    """Names of installed packages that no reference suite offers in any version: nobody publishes errata for them."""
+    offered = {offer.name for each in published for offer in each.offers}
+    return tuple(sorted({package.name for package in contents.packages} - offered))
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def _host(uri: str) -> str:
+    return urlsplit(uri).netloc.rpartition("@")[2] or uri
+
+
+def _place(entry: SourceEntry) -> str:
+    return f"/{entry.path}:{entry.line}"

@@ -1,0 +1,38 @@
+"""`affineur cves`: the flaws behind what an image lacks."""
+
+import click
+
+from affineur.cli.options import format_option, reading, reference_argument
+from affineur.cli.output import page, write
+from affineur.cli.session import Session
+
+__all__ = ["cves"]
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  affineur cves registry.example/team/app:1
+  affineur cves --json registry.example/team/app:1"""
+)
+@reference_argument
+@format_option("text", "json")
+@reading
+@click.pass_context
+def cves(ctx: click.Context, reference: str, output: str, session: Session) -> None:
+    """List each CVE that an erratum fixes and the image REFERENCE still has, with package, versions and date.
+
+    Only flaws for which the distribution has published a fix are listed. Exits with 3 where something could not be
+    told.
+    """
+    assessment = session.assess(reference, None, None)
+    if output == "json":
+        from affineur.report.documents import cves_of
+        from affineur.report.json import encoded
+
+        write(encoded(cves_of(assessment)))
+    else:
+        from affineur.report.lists import render_cves
+
+        write(render_cves(assessment, **page()))
+    ctx.exit(3 if assessment.unassessed else 0)

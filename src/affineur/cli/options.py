@@ -1,0 +1,120 @@
+"""The options that mean the same in every command, and how their texts become values."""
+
+import functools
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+
+from affineur.cli.session import Session
+
+__all__ = ["as_of_option", "format_option", "policy_option", "reading", "reference_argument"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+reference_argument = click.argument("reference", metavar="REFERENCE")
+
+
+class Moment(click.ParamType[datetime]):
+    """A date (its end, 24:00 UTC, is not meant: 00:00 is) or an RFC 3339 time, as a UTC datetime."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """`2026-01-31` or `2026-01-31T12:00:00Z`."""
+        if isinstance(value, datetime):
+            return value
+        text = str(value)
+        try:
+            if len(text) == len("2026-01-31"):
+                return datetime.combine(date.fromisoformat(text), time(), UTC)
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(f"{text!r} is neither a date (2026-01-31) nor a time (2026-01-31T12:00:00Z)", param, ctx)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+as_of_option = click.option(
+    "--as-of",
+    type=Moment(),
+    metavar="DATE",
+    help="Grade for this UTC day instead of now; metadata is judged by now.",
+)
+policy_option = click.option(
+    "--policy", type=click.Path(path_type=Path, dir_okay=False), help="A policy file instead of the default policy."
+)
+
+
+def format_option(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """`--format` with these names, the first being the default, and `--json` as short for `--format json`.
+
+    The command gets one argument, `output`.
+    """
+
+    def decorate(command: Callable[P, R]) -> Callable[P, R]:
+        @functools.wraps(command)
+        def chosen(*arguments: P.args, **options: P.kwargs) -> R:
+            short = options.pop("as_json")
+            options["output"] = "json" if short else options["output"]
+            return command(*arguments, **options)
+
+        chosen = click.option("--json", "as_json", is_flag=True, help="Short for --format json.")(chosen)
+        return click.option(
+            "--format",
+            "output",
+            type=click.Choice(names),
+            default=names[0],
+            show_default=True,
+            help="Output format (a name, not a Go template).",
+        )(chosen)
+
+    return decorate
+
+
+_READING = [
+    click.option("--platform", metavar="OS/ARCH", help="Of an index, this platform.  [default: linux, this machine's]"),
+    click.option(
+        "--tls-verify",
+        type=click.BOOL,
+        default=True,
+        metavar="BOOL",
+        help="false: accept any certificate, and plain HTTP.  [default: true]",
+    ),
+    click.option(
+        "--cert-dir",
+        type=click.Path(path_type=Path, file_okay=False, exists=True),
+        help="A folder with *.crt (authorities) and *.cert, *.key (client).",
+    ),
+    click.option(
+        "--authfile",
+        type=click.Path(path_type=Path, dir_okay=False, exists=True),
+        help="Logins, as podman writes them.",
+    ),
+    click.option(
+        "--mirror", "mirrors", multiple=True, metavar="FROM=TO", help="Read at TO what lies below FROM (URL prefixes)."
+    ),
+    click.option("--offline", is_flag=True, help="Feeds only as remembered; the image's registry is still asked."),
+    click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="Configuration file.  [default: $AFFINEUR_CONFIG, ~/.config/affineur/config.toml]",
+    ),
+    click.option("--timings", is_flag=True, help="At the end, bytes and seconds per stage, on stderr."),
+]
+
+
+def reading(command: Callable[..., R]) -> Callable[..., R]:
+    """The options of every command that reads an image. The command gets one argument, `session`, for all of them."""
+
+    @functools.wraps(command)
+    def with_session(*arguments: Any, **options: Any) -> R:
+        names = ("platform", "tls_verify", "cert_dir", "authfile", "mirrors", "offline", "config", "timings")
+        with Session(**{name: options.pop(name) for name in names}) as session:
+            return command(*arguments, session=session, **options)
+
+    for option in reversed(_READING):
+        with_session = option(with_session)
+    return with_session

@@ -1,0 +1,209 @@
+"""What one run of a command works with, made from options and settings when first needed."""
+
+import os
+import sys
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import click
+
+from affineur import __version__
+from affineur import settings as configuration
+from affineur.errors import InvalidPolicy, InvalidSettings
+
+if TYPE_CHECKING:
+    from affineur.assessment.model import Assessment
+    from affineur.cli.progress import ShownProgress
+    from affineur.errata.feeds import Feeds
+    from affineur.http.client import Client
+    from affineur.repositories.reference import ReferenceSuite
+    from affineur.source.source import Source
+    from affineur.store.layers import LayerStore
+    from affineur.store.releases import ReleaseMemory
+    from affineur.trust.policy import Policy
+
+__all__ = ["Session"]
+
+
+class Session:
+    """Options, settings and the things made from them; closes what it opened."""
+
+    def __init__(
+        self,
+        *,
+        platform: str | None,
+        tls_verify: bool,
+        cert_dir: Path | None,
+        authfile: Path | None,
+        mirrors: tuple[str, ...],
+        offline: bool,
+        config: Path | None,
+        timings: bool,
+    ) -> None:
+        self.platform = platform
+        self.offline = offline
+        self._tls_verify = tls_verify
+        self._cert_dir = cert_dir
+        self._authfile = authfile
+        self._mirrors = mirrors
+        self._config = config
+        self._timings = timings
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        made = vars(self)
+        if "progress" in made:
+            self.progress.close()
+        if "client" in made:
+            self.client.close()
+        if self._timings and "progress" in made:
+            from affineur.cli.progress import timings
+
+            click.echo(timings(self.progress), err=True)
+            if "client" in made:
+                for host, account in self.client.accounts.items():
+                    click.echo(
+                        f"{account.seconds:8.3f} {account.bytes:12d}  {account.requests} requests to {host}", err=True
+                    )
+
+    @cached_property
+    def settings(self) -> configuration.Settings:
+        """The configuration file. Raises InvalidSettings."""
+        return configuration.load(self._config)
+
+    @cached_property
+    def cache(self) -> Path:
+        """The folder of what is remembered."""
+        return configuration.cache_folder(self.settings)
+
+    @cached_property
+    def progress(self) -> "ShownProgress":
+        """Counts and shows the stages."""
+        from affineur.cli.progress import ShownProgress
+
+        return ShownProgress(sys.stderr)
+
+    @cached_property
+    def client(self) -> "Client":
+        """The one HTTP client of this run."""
+        from affineur.http.addresses import AddressPolicy
+        from affineur.http.client import Client
+        from affineur.http.mirrors import MirrorMap
+
+        pairs = [*self._mirrors, *(f"{mirror.from_}={mirror.to}" for mirror in self.settings.mirror)]
+        return Client(
+            addresses=AddressPolicy(self.settings.network.allow),
+            mirrors=MirrorMap(pairs),
+            tls_verify=self._tls_verify,
+            cert_dir=self._cert_dir,
+            user_agent=f"affineur/{__version__}",
+        )
+
+    def assess(self, reference: str, as_of: datetime | None, policy: Path | None) -> "Assessment":
+        """Judge an image. Raises InvalidPolicy, InvalidSettings, and what `assessment.assess` raises."""
+        from affineur.assessment.assess import assess
+        from affineur.assessment.means import Means
+        from affineur.oci.platform import parse_platform
+
+        now = datetime.now(UTC)
+        means = Means(
+            client=self.client,
+            progress=self.progress,
+            settings=self.settings,
+            now=now,
+            as_of=as_of or now,
+            layers=self.layers,
+            releases=self.releases,
+            feeds=self.feeds,
+            references=self.references,
+            platform=parse_platform(self.platform) if self.platform else None,
+            offline=self.offline,
+        )
+        return assess(self.source(reference), means, self._policy(policy))
+
+    @cached_property
+    def layers(self) -> "LayerStore":
+        """Facts of layers read before."""
+        from affineur.store.layers import LayerStore
+
+        return LayerStore(self.cache)
+
+    @cached_property
+    def releases(self) -> "ReleaseMemory":
+        """The newest dates of suites seen before."""
+        from affineur.store.releases import ReleaseMemory
+
+        return ReleaseMemory(self.cache)
+
+    @cached_property
+    def feeds(self) -> "Feeds | None":
+        """Published notices, or None where the settings name no feed."""
+        from affineur.errata.feeds import Feeds
+        from affineur.store.feeds import FeedStore
+
+        chosen = self.settings.feeds
+        if not chosen.osv:
+            return None
+        store = FeedStore(self.cache)
+        return Feeds(store, self.client, base=chosen.osv, offline=self.offline, budget_s=chosen.budget_s)
+
+    @property
+    def references(self) -> "tuple[ReferenceSuite, ...]":
+        """The user's own reference suites. Raises InvalidSettings."""
+        return tuple(configured_reference(each) for each in self.settings.reference)
+
+    def _policy(self, named: Path | None) -> "Policy":
+        from affineur.trust.policy import default_policy, parse_policy
+
+        path = named or (Path(self.settings.policy).expanduser() if self.settings.policy else None)
+        if path is None:
+            return default_policy()
+        try:
+            return parse_policy(path.read_bytes(), str(path))
+        except OSError as error:
+            raise InvalidPolicy(f"{path}: {error.strerror or error}") from error
+
+    def source(self, reference: str) -> "Source":
+        """Where the named image lives. Raises InvalidReference."""
+        from affineur.oci.reference import parse_reference
+        from affineur.source.credentials import read_auth_file
+        from affineur.source.registry import RegistrySource
+
+        named = parse_reference(reference)
+        return RegistrySource(named, self.client, read_auth_file(self._authfile, os.environ))
+
+
+def configured_reference(chosen: configuration.Reference) -> "ReferenceSuite":
+    """A reference suite of the settings; its keyring is read from this host. Raises InvalidSettings."""
+    from affineur.errors import ContentError
+    from affineur.openpgp import split_certificates
+    from affineur.repositories.reference import ReferenceSuite
+
+    certificates: tuple[bytes, ...] = ()
+    if chosen.keyring:
+        path = Path(chosen.keyring).expanduser()
+        try:
+            certificates = tuple(split_certificates(path.read_bytes(), str(path)))
+        except OSError as error:
+            raise InvalidSettings(f"[[reference]] {chosen.suite}: {path}: {error.strerror or error}") from error
+        except ContentError as error:
+            raise InvalidSettings(f"[[reference]] {chosen.suite}: {error}") from error
+    return ReferenceSuite(
+        distribution=chosen.distribution,
+        name=chosen.suite,
+        keys=frozenset(key.replace(" ", "").upper() for key in chosen.keys),
+        release=chosen.release,
+        role="security" if chosen.security else "main",
+        origin=chosen.origin,
+        label=chosen.label,
+        codename=chosen.codename,
+        components=chosen.components,
+        certificates=certificates,
+        max_age=None if chosen.max_age_days is None else timedelta(days=chosen.max_age_days),
+        uri=chosen.uri,
+    )

@@ -1,0 +1,56 @@
+"""`affineur updates`: what the image's own sources would offer it."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from affineur.cli.options import format_option, reading, reference_argument
+from affineur.cli.output import page, write
+from affineur.cli.session import Session
+
+if TYPE_CHECKING:
+    from affineur.assessment.model import Assessment
+
+__all__ = ["updates"]
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  affineur updates registry.example/team/app:1
+  affineur updates --list registry.example/team/app:1
+  affineur updates --list --security --json registry.example/team/app:1"""
+)
+@reference_argument
+@click.option("--list", "listed", is_flag=True, help="A line each, as `apt list --upgradable` prints them.")
+@click.option("--security", "security_only", is_flag=True, help="Only those that fix security flaws.")
+@format_option("text", "json")
+@reading
+@click.pass_context
+def updates(
+    ctx: click.Context, reference: str, listed: bool, security_only: bool, output: str, session: Session
+) -> None:
+    """Tell what the image REFERENCE would be offered inside: by its own sources, keys, pins and holds.
+
+    That is no more to be trusted than the image itself; what its distribution has published is what `assess` counts.
+    Exits with 3 where something could not be told, with 4 where no repository answered.
+    """
+    assessment = session.assess(reference, None, None)
+    if output == "json":
+        from affineur.report.documents import updates_of
+        from affineur.report.json import encoded
+
+        write(encoded(updates_of(assessment, security_only=security_only)))
+    else:
+        from affineur.report.lists import render_updates
+
+        write(render_updates(assessment, **page(), listed=listed, security_only=security_only))
+    ctx.exit(_exit_code(assessment))
+
+
+def _exit_code(assessment: "Assessment") -> int:
+    own = [suite for suite in assessment.suites if suite.role != "reference"]
+    if own and all(suite.date is None for suite in own):
+        return 4
+    untold = any(suite.problems for suite in own) or any(item.what == "updates" for item in assessment.unassessed)
+    return 3 if untold or not own else 0
