@@ -1,10 +1,13 @@
 """Nothing that an image, a registry or a feed says can act on a terminal, forge a line, or become markup."""
 
+import html
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from affineur.report import escape
 
@@ -57,20 +60,44 @@ def test_html_has_no_character_that_ends_text_or_attribute(text: str) -> None:
 
 
 def test_html_is_read_back_as_what_is_visible() -> None:
-    import html
-
     text = "<b a=\"1\" c='2'>&amp;`\x1b"
     assert html.unescape(escape.html(text)) == escape.visible(text)
 
 
-@pytest.mark.parametrize("text", ["a|b", "`", "``a`", " ", "a\nb", "` `` ```|", "\\|"])
-def test_a_code_span_neither_ends_early_nor_splits_a_cell(text: str) -> None:
-    span = escape.markdown_code(text)
-    assert "\n" not in span
-    assert all(span[at - 1] == "\\" for at, character in enumerate(span) if character == "|")
-    inner = span.strip("`")
-    fence = span[: len(span) - len(span.lstrip("`"))]
-    assert not fence or fence not in inner.replace(fence + "`", "")
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])  # a parser that is not ours
+COMMENT = re.compile("<!-- -->")
+
+
+def cells(source: str) -> list[str]:
+    """Render a one-row table and return what its cells show."""
+    rendered = MARKDOWN.render(f"| a | b |\n| - | - |\n| {source} | end |\n")
+    return [
+        html.unescape(re.sub("</?code>", "", COMMENT.sub("", cell))) for cell in re.findall("<td>(.*)</td>", rendered)
+    ]
+
+
+@given(st.text(alphabet=st.sampled_from("a1 `|\\*_[]()<>!&#@:~$-+.=/w\n\x1b\u202e")))
+def test_a_parser_of_markdown_reads_literal_text(text: str) -> None:
+    shown = " ".join(escape.visible(text).split())
+    assert [" ".join(cell.split()) for cell in cells(escape.markdown(text))] == [shown, "end"]
+    inline = MARKDOWN.render("x" + escape.markdown(text))
+    assert not re.search("<(?!!-- -->|/?p>)", inline)
+    alone = MARKDOWN.render(escape.markdown(text))
+    assert " ".join(html.unescape(re.sub("</?p>", "", COMMENT.sub("", alone))).split()) == shown
+
+
+@given(st.text(alphabet=st.sampled_from("a `|\\*[<&\n\x1b")))
+def test_a_parser_of_markdown_reads_one_code_span(text: str) -> None:
+    shown = " ".join(escape.visible(text).replace("|", "\\x7c").split())
+    assert [" ".join(cell.split()) for cell in cells(escape.markdown_code(text))] == [shown, "end"]
+
+
+@pytest.mark.parametrize(
+    "text", ["@octocat", "#12", "owner/repository#12", ":tada:", "https://evil.example", "www.evil.example"]
+)
+def test_hosts_find_no_mention_link_or_emoji(text: str) -> None:
+    shown = MARKDOWN.render(escape.markdown(text))
+    assert not re.search(r"[@#:][\w/]|www\.", COMMENT.sub("\0", shown.replace("<p>", "").replace("</p>", "")))
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8")))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import date
 
 import msgspec
 import pytest
@@ -104,3 +105,27 @@ def test_a_suite_that_is_not_verified_or_stale_stands_out() -> None:
     page = text.render(msgspec.structs.replace(base, suites=suites), 200)
     assert "bookworm (stable), the image's and the reference: NOT VERIFIED, fresh" in page
     assert "bookworm-updates (stable-updates), the image's and the reference: verified, STALE" in page
+
+
+@pytest.mark.parametrize(("name", "line"), [("rejected", "A+B+C+D+E+F+"), ("undetermined", r"\?+B+C+D+")])
+@pytest.mark.parametrize("width", [60, 80, 132])
+def test_the_strip_can_be_read_without_colour(name: str, line: str, width: int) -> None:
+    page = text.render_age(assessments.ALL[name](), width).splitlines()
+    mark = next(index for index, shown in enumerate(page) if "▼" in shown)
+    strip, dates = page[mark + 1], page[mark + 2].split()
+    letters, filled = [], ""
+    for character in strip.strip():
+        filled = character if character in "ABCDEF?" else filled
+        letters.append(filled)
+    assert re.fullmatch(line, "".join(letters))
+    assert len(strip) == len(page[mark + 2]) == width - 2
+    # the letter under the mark is the one of the day asked about, where days are counted on a calendar
+    first, last = (date.fromisoformat(day) for day in dates)
+    column = page[mark].index("▼") - 2
+    days = (last - first).days + 1
+    assert abs(column * days / len(letters) - (date(2024, 2, 20) - first).days) <= days / len(letters)
+    assert letters[column] == "C"
+
+
+def test_without_letter_and_schedule_there_is_no_strip() -> None:
+    assert "▼" not in text.render_age(assessments.ended())

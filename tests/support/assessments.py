@@ -413,14 +413,14 @@ HOSTILE = "\x1b[31m</td><script>alert(1)</script>\"'`|[x](javascript:y) \u202egn
 
 
 def hostile() -> Assessment:
-    """`rejected()` with `HOSTILE` at the end of every string but our own words and letters."""
+    """`rejected()` with `HOSTILE` at the end of every string that is there, but our own words and letters."""
     ours = {"schema_", "letter", "affineur", "at_best", "at_worst", "proven", "before", "rebuild_grade", "role"}
 
     def soured(value: Any, name: str = "") -> Any:
         if isinstance(value, Severity | Support | Outcome | Decision) or name in ours:
             return value
         if isinstance(value, str):
-            return value + HOSTILE
+            return value and value + HOSTILE
         if isinstance(value, tuple):
             return tuple(soured(item) for item in value)
         if isinstance(value, dict):

@@ -12,7 +12,10 @@ __all__ = ["html", "json_text", "markdown", "markdown_code", "shortened", "visib
 
 SHAPELESS = frozenset("\u115f\u1160\u2800\u3164\uffa0\u034f\u17b4\u17b5")  # letters and marks that show nothing
 MARKS_IN_A_ROW = 4  # more combining marks than any language stacks spill over neighbouring lines
-MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~$&@^:-])")
+MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
+MARKDOWN_START = re.compile(r"^(\d{0,9})([-+=.)])(?=[\s=-]|$)")  # list items, rules, underlines of headings
+# What hosts turn into links, mentions and emoji after Markdown is parsed, where a backslash is gone; a comment is not.
+MENTION = re.compile(r"(\\?[@#:])(?=[\w/+-])|(?<=www)(?=\.)", re.IGNORECASE)
 BACKTICKS = re.compile(r"`+")
 HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "`": "&#96;"})
 
@@ -39,17 +42,18 @@ def shortened(text: str, limit: int) -> str:
 
 
 def markdown(text: str) -> str:
-    """Return `text` as literal text of GitHub-flavoured Markdown, in a paragraph or a table's cell.
+    """Return `text` as literal text of GitHub-flavoured Markdown: in a paragraph, a list item or a table's cell.
 
-    Every ASCII punctuation that could start markup is backslash-escaped (CommonMark § 2.4); that also keeps names from
-    becoming mentions, links or HTML. Autolinks of bare URLs are broken by the escaped colon.
+    Punctuation that could start markup is backslash-escaped (CommonMark § 2.4). Hosts look for mentions, references to
+    issues, emoji and bare URLs afterwards, in the text that results: an empty HTML comment keeps them apart.
     """
-    return MARKDOWN_SPECIAL.sub(r"\\\1", visible(text))
+    escaped = MARKDOWN_START.sub(r"\1\\\2", MARKDOWN_SPECIAL.sub(r"\\\1", visible(text)))
+    return MENTION.sub(lambda found: f"{found[1] or ''}<!-- -->", escaped)
 
 
 def markdown_code(text: str) -> str:
-    """Return `text` as a code span that also stands in a table's cell (a pipe there must be escaped: GFM § 4.10)."""
-    shown = visible(text).replace("|", "\\|")
+    """Return `text` as a code span that also stands in a table's cell, which a pipe would end (GFM § 4.10)."""
+    shown = visible(text).replace("|", "\\x7c")
     if not shown.strip():
         return ""
     fence = "`" * (max((len(run) for run in BACKTICKS.findall(shown)), default=0) + 1)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 
 from affineur.errata.erratum import Erratum, Severity
+from affineur.trust.grade import is_bound
 from affineur.trust.model import Drop, Grade, Lifecycle, Outcome, Rule
 
 __all__ = [
@@ -16,13 +17,14 @@ __all__ = [
     "by_outcome",
     "day_of",
     "headline",
-    "letter_on",
+    "letter_of",
     "letter_words",
     "past_and_future",
     "size_words",
     "support_words",
     "until_words",
     "why_dropped",
+    "window",
     "worst_first",
 ]
 
@@ -63,9 +65,20 @@ def past_and_future(grade: Grade) -> tuple[list[Drop], list[Drop]]:
     return [d for d in grade.schedule if d.day <= today], [d for d in grade.schedule if d.day > today]
 
 
-def letter_on(grade: Grade, drop: Drop) -> str:
+def letter_of(grade: Grade, drop: Drop) -> str:
     """Return the letter of one entry of the schedule: `D`, or `at best D` on days where it is only a bound."""
-    return f"at best {drop.letter}" if any(drop.day in span for span in grade.bounds) else drop.letter
+    return f"at best {drop.letter}" if is_bound(grade, drop.day) else drop.letter
+
+
+def window(grade: Grade) -> tuple[date, date]:
+    """Return the days that a drawing of the whole schedule shows: a twelfth more on each side, at least 20 days."""
+    days = [day_of(grade.as_of), *(drop.day for drop in grade.schedule)]
+    first, last = min(days), max(days)
+    margin = max((last - first).days // 12, 20)
+    return (
+        date.fromordinal(max(first.toordinal() - margin, date.min.toordinal())),
+        date.fromordinal(min(last.toordinal() + margin, date.max.toordinal())),
+    )
 
 
 def letter_words(grade: Grade) -> str:
@@ -82,7 +95,7 @@ def until_words(grade: Grade) -> str:
     """Say until when that holds: `until 2026-12-01, then D`; where time alone changes nothing, what would."""
     _, future = past_and_future(grade)
     if future:
-        return f"until {future[0].day}, then {letter_on(grade, future[0])}"
+        return f"until {future[0].day}, then {letter_of(grade, future[0])}"
     if grade.letter is None:
         return ""
     return "for good" if grade.letter == "F" else "until an erratum is published that it lacks"

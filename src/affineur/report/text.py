@@ -5,7 +5,8 @@ from datetime import UTC
 from affineur.assessment.model import Assessment, SuiteFacts
 from affineur.report import reading
 from affineur.report.layout import Page
-from affineur.trust.model import Decision, Drop, Outcome, Support
+from affineur.trust.model import Decision, Drop, Grade, Outcome, Support
+from affineur.trust.timeline import strip
 
 __all__ = ["render", "render_age"]
 
@@ -15,6 +16,7 @@ EVIDENCE_SHOWN = 2  # of one rule
 DECISION_STYLE = {Decision.ACCEPT: "good", Decision.REJECT: "bad", Decision.UNDETERMINED: "warn"}
 OUTCOME_STYLE = {Outcome.PASS: "good", Outcome.FAIL: "bad", Outcome.COULD_NOT_TELL: "warn"}
 SUPPORT_STYLE = {Support.SUPPORTED: "good", Support.ENDED: "bad", Support.PAID_ONLY: "bad"}
+BLOCKS = {"A": "█", "B": "▇", "C": "▅", "D": "▄", "E": "▂", "F": "▁"}
 LETTER_STYLE = {"A": "good", "B": "good", "C": "warn", "D": "warn", "E": "bad", "F": "bad"}
 
 
@@ -45,6 +47,7 @@ def render_age(assessment: Assessment, width: int = 80, colour: bool = False) ->
         page.paragraph(f"It has been so since {grade.since}.", 0)
     for reason in grade.reasons:
         page.paragraph(f"Why: {reason}.", 0)
+    _strip(page, grade)
     past, future = reading.past_and_future(grade)
     for title, drops in ((f"Until {reading.day_of(grade.as_of)}", past), ("To come", future)):
         if drops:
@@ -58,6 +61,32 @@ def render_age(assessment: Assessment, width: int = 80, colour: bool = False) ->
     _lifecycle(page, assessment)
     _unassessed(page, assessment)
     return page.text()
+
+
+def _strip(page: Page, grade: Grade) -> None:
+    """Add a line of time: each letter where it begins, then blocks that are the lower the worse it is."""
+    if grade.letter is None and not grade.schedule:
+        return
+    first, last = reading.window(grade)
+    columns = page.width - 4
+    letters = strip(grade, first, last, columns)
+    today = (reading.day_of(grade.as_of) - first).days * columns // ((last - first).days + 1)
+    drawn = []
+    for index, letter in enumerate(letters):
+        begins = index == 0 or letters[index - 1] != letter
+        shown = letter or "?"
+        drawn.append(page.paint(shown if begins else BLOCKS.get(shown, "·"), _letter_style(letter)))
+    page.blank()
+    mark = f"▼ {reading.day_of(grade.as_of)}"
+    if today + len(mark) > columns:
+        mark = mark[2:] + " ▼"
+        today -= len(mark) - 1
+    page.raw("  " + " " * today + mark)
+    page.raw("  " + "".join(drawn))
+    page.raw(f"  {first}{last!s:>{columns - 10}}")
+    if any((span.first or first) <= last and (span.last or last) >= first for span in grade.bounds):
+        page.paragraph("A letter in this line may be only a bound, see below; ? is not even that.")
+    page.blank()
 
 
 def _verdict(page: Page, assessment: Assessment) -> None:
@@ -132,7 +161,7 @@ def _lifecycle(page: Page, assessment: Assessment) -> None:
 def _drops(page: Page, assessment: Assessment, drops: list[Drop]) -> None:
     errata = {erratum.id: erratum for erratum in assessment.errata}
     for drop in drops:
-        shown = reading.letter_on(assessment.grade, drop)
+        shown = reading.letter_of(assessment.grade, drop)
         letter = page.paint(shown, _letter_style(drop.letter))
         start = f"{drop.day}  {shown}  "
         reason = page.wrapped(reading.why_dropped(drop, errata), len(start) + 2)

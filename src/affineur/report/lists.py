@@ -1,0 +1,142 @@
+"""The pages of `affineur updates`, `cves` and `packages` for a terminal."""
+
+from affineur.assessment.model import Assessment
+from affineur.errata.erratum import CVE, Severity
+from affineur.evidence import Unassessed
+from affineur.report import reading
+from affineur.report.documents import CVEs, Packages, Updates
+from affineur.report.escape import visible
+from affineur.report.layout import Page
+from affineur.repositories.update import Update
+
+__all__ = ["render_cves", "render_packages", "render_updates"]
+
+RATINGS = (
+    (Severity.CRITICAL, "Critical"),
+    (Severity.IMPORTANT, "Important"),
+    (Severity.MODERATE, "Moderate"),
+    (Severity.LOW, "Low"),
+    (None, "Unknown"),
+)
+OTHER_KINDS = (("bugfix", "Bugfix"), ("enhancement", "Enhancement"), ("other", "other"))
+SEVERITY_STYLE = {Severity.CRITICAL: "bad", Severity.IMPORTANT: "bad", Severity.MODERATE: "warn", Severity.LOW: "quiet"}
+
+
+def render_updates(
+    document: Updates | Assessment,
+    width: int = 80,
+    colour: bool = False,
+    *,
+    listed: bool = False,
+    security_only: bool = False,
+) -> str:
+    """Return what the image would be offered: counts in the manner of `dnf updateinfo summary`, or each update.
+
+    Args:
+        document: made by `documents.updates_of`, or the assessment itself.
+        listed: instead of counts one line for each update, as `apt list --upgradable` prints it, and nothing else.
+        security_only: leave out updates that are known to be none for security; what could not be told stays.
+    """
+    updates = [update for update in document.updates if not (security_only and update.security is False)]
+    if listed:
+        return "".join(_apt_line(update) + "\n" for update in updates)
+    page = Page(width, colour)
+    page.paragraph(f"{document.image.reference} ({document.image.platform})", 0, "strong")
+    _summary(page, document, updates)
+    page.blank()
+    page.paragraph(_counted(updates), 0)
+    for deviation in document.deviations:
+        page.paragraph(f"{deviation.kind}: {deviation.what}", 0, "warn")
+    _untold(page, document.unassessed)
+    return page.text()
+
+
+def render_cves(document: CVEs | Assessment, width: int = 80, colour: bool = False) -> str:
+    """Return each CVE that an update or an erratum fixes, worst first, then oldest first; two lines each."""
+    page = Page(width, colour)
+    page.paragraph(f"{document.image.reference} ({document.image.platform})", 0, "strong")
+    page.paragraph(document.distribution.statement, 0)
+    page.blank()
+    for cve in sorted(document.cves, key=_worst):
+        severity = cve.severity.value if cve.severity else "unrated"
+        issued = str(reading.day_of(cve.issued)) if cve.issued else "no date"
+        identifier = page.paint(f"{visible(cve.id):<16}", "strong")
+        rating = page.paint(f"{severity:<9}", SEVERITY_STYLE[cve.severity] if cve.severity else "warn")
+        page.raw(f"{identifier}  {rating}  {issued:<10}  {visible(cve.erratum)}")
+        page.paragraph(f"{cve.package} {cve.installed} → {cve.fixed}", 4)
+    page.blank()
+    several = {cve.id for cve in document.cves}
+    page.paragraph(f"CVEs that an update or an erratum fixes: {len(several)}. Flaws without a fix are not listed.", 0)
+    _untold(page, document.unassessed)
+    return page.text()
+
+
+def render_packages(document: Packages, width: int = 80, colour: bool = False) -> str:
+    """Return a line for each installed package, in the order of its database: name, version, architecture, source."""
+    page = Page(width, colour)
+    page.paragraph(f"{document.image.reference} ({document.image.platform})", 0, "strong")
+    page.paragraph(document.distribution.pretty_name or "an unknown distribution", 0)
+    page.blank()
+    rows = []
+    for package in document.packages:
+        same = (package.source, package.source_version) == (package.name, package.version)
+        version = "" if package.source_version == package.version else f" {package.source_version}"
+        rows.append(
+            (package.name, package.version, package.architecture, "" if same else f"of {package.source}{version}")
+        )
+    page.table(rows, ("strong",))
+    page.blank()
+    page.paragraph(f"Packages: {len(document.packages)}", 0)
+    _untold(page, document.unassessed)
+    return page.text()
+
+
+def _apt_line(update: Update) -> str:
+    # apt-pkg: private-output.cc, ListSingleVersion(), with --upgradable
+    return visible(
+        f"{update.name}/{','.join(update.suites)} {update.available} {update.architecture}"
+        f" [upgradable from: {update.installed}]"
+    )
+
+
+def _summary(page: Page, document: Updates | Assessment, updates: list[Update]) -> None:
+    """Add counts as `dnf updateinfo summary` does: right-aligned, severities one step further in, no zero lines."""
+    fixed = {identifier for update in updates for identifier in update.errata}
+    errata = [erratum for erratum in document.errata if erratum.id in fixed]
+    security = [erratum for erratum in errata if erratum.kind == "security"]
+    lines = [(1, len(security), "Security notice(s)")]
+    for severity, word in RATINGS:
+        lines.append((2, sum(e.severity is severity for e in security), f"{word} Security notice(s)"))
+    for kind, word in OTHER_KINDS:
+        lines.append((1, sum(e.kind == kind for e in errata), f"{word} notice(s)"))
+    lines.append((1, sum(not update.errata for update in updates), "update(s) that no notice speaks of"))
+    columns = max(len(str(count)) for _, count, _ in lines)
+    page.raw("Updates Information Summary: available")
+    if not any(count for _, count, _ in lines):
+        page.paragraph("none", 4)
+    for indent, count, label in lines:
+        if count:
+            page.raw(f"{count:>{columns + 4 * indent}} {label}")
+
+
+def _counted(updates: list[Update]) -> str:
+    security = sum(update.security is True for update in updates)
+    untold = sum(update.security is None for update in updates)
+    said = [f"Updates: {len(updates)}", f"{security} for security", f"{len(updates) - security - untold} other"]
+    said += [f"{untold} could not be told"] if untold else []
+    said += [f"{sum(u.held for u in updates)} held"] if any(u.held for u in updates) else []
+    phased = sum(update.phased is not None for update in updates)
+    said += [f"{phased} phased"] if phased else []
+    return ", ".join(said)
+
+
+def _worst(cve: CVE) -> tuple[int, str, str, str]:
+    when = str(reading.day_of(cve.issued)) if cve.issued else "9"
+    return reading.RANK[cve.severity], when, cve.id, cve.package
+
+
+def _untold(page: Page, unassessed: tuple[Unassessed, ...]) -> None:
+    if unassessed:
+        page.title("What could not be told")
+    for item in unassessed:
+        page.paragraph(f"{item.what}: {item.why}", style="warn")
