@@ -85,7 +85,7 @@ def choose(installed: Sequence[Package], suites: Sequence[OfferedSuite], configu
     policy = Policy(configuration.pins, configuration.default_release)
     unanswerable = list(configuration.unanswerable)
     wanted = configuration.default_release
-    if wanted is not None and not policy.available(wanted, (_release(offered.suite) for offered in used)):
+    if wanted is not None and not policy.available(wanted, _indexed(used)):
         unanswerable.append(f"APT::Default-Release is {wanted!r}, which no source offers")
     if unanswerable:
         return Choice((), (), tuple(unanswerable), tuple(policy.problems))
@@ -104,6 +104,10 @@ def choose(installed: Sequence[Package], suites: Sequence[OfferedSuite], configu
             updates.extend(update)
             hidden.extend(lost)
     return Choice(tuple(updates), tuple(hidden), (), tuple(dict.fromkeys(policy.problems)))
+
+
+def _indexed(suites: Iterable[OfferedSuite]) -> list[Release]:
+    return [_release(offered.suite) for offered in suites if offered.indexes != ()]
 
 
 def usable(suite: Suite) -> bool:
@@ -163,6 +167,7 @@ class _Version(msgspec.Struct):
 
     version: str
     offer: Offer | None
+    architecture: str
     multi_arch: str
     relations: int | None
     source: str
@@ -241,6 +246,7 @@ class _Engine:
         own = _Version(
             version=package.version,
             offer=None,
+            architecture=package.architecture,
             multi_arch=package.multi_arch,
             relations=package.relations,
             source=package.source,
@@ -341,6 +347,7 @@ def _offered(offer: Offer, file: _File) -> _Version:
     return _Version(
         version=offer.version,
         offer=offer,
+        architecture=offer.architecture,
         multi_arch=offer.multi_arch,
         relations=offer.relations,
         source=offer.source,
@@ -378,8 +385,11 @@ def _same_build(first: _Version, second: _Version) -> bool:
     return _multi_arch(first) == _multi_arch(second)
 
 
-def _multi_arch(version: _Version) -> str:
-    return version.multi_arch if version.multi_arch in ("same", "foreign", "allowed") else ""
+def _multi_arch(version: _Version) -> tuple[str, bool]:
+    """What apt keeps of the field: nothing of unknown words, nor of `same` where the package fits all anyway."""
+    of_all = version.architecture == "all"
+    known = ("foreign", "allowed") if of_all else ("same", "foreign", "allowed")
+    return version.multi_arch if version.multi_arch in known else "", of_all
 
 
 def _security(offers: _Offers, above: str) -> bool | None:

@@ -164,7 +164,13 @@ class Offer(msgspec.Struct, frozen=True):
 
 
 class OfferedSuite(msgspec.Struct, frozen=True):
-    """A suite with what its indexes offer of the installed packages' names, in the indexes' order."""
+    """A suite with what its indexes offer of the installed packages' names, in the indexes' order.
+
+    Attributes:
+        indexes: (component, architecture) of every index that was read, also of those that offer nothing; None where
+            that was not recorded. A suite without any index is none that Default-Release could name.
+    """
 
     suite: Suite
     offers: tuple[Offer, ...]
+    indexes: tuple[tuple[str, str], ...] | None = None

@@ -47,6 +47,7 @@ class _Conditions(msgspec.Struct, frozen=True):
 
     everything: bool = False
     nothing: bool = False
+    empty: bool = False  # matches no source, but dpkg's status
     version: str | None = None
     version_is_prefix: bool = False
     any_name: str | None = None  # archive or codename
@@ -129,11 +130,22 @@ class Policy:
         wanted, colon, tail = word.rpartition(":")
         if not colon:
             wanted, tail = word, native
-        if tail not in (architecture, "any") and not (tail in ("native", "all") and architecture == native):
+        if not self._architecture_matches(tail, architecture):
             return False
         if (wanted.startswith("/") and wanted.endswith("/")) or any(mark in wanted for mark in "*[?"):
             return self._matches(wanted, name, rule)
         return wanted == name
+
+    def _architecture_matches(self, wanted: str, architecture: str) -> bool:
+        """A name, or a wildcard of dpkg-architecture(1): `any`, `linux-any`, `any-amd64`."""
+        parts = wanted.split("-")
+        if "any" not in parts and "*" not in wanted:
+            return wanted == architecture or _tuple(parts) == _tuple([architecture])
+        filled = ["any"] * (4 - len(parts)) + parts
+        own = _tuple([architecture])
+        return len(filled) == len(own) and all(
+            part == "any" or self._matches(part, text) for part, text in zip(filled, own, strict=True)
+        )
 
     def _index_matches(self, rule: PinRule, index: Index) -> bool:
         if rule.kind == "origin":
@@ -142,9 +154,9 @@ class Policy:
         wanted = self._conditions.get(rule.value)
         if wanted is None:
             wanted = self._conditions[rule.value] = _conditions(rule.value)
-        if wanted.everything or wanted.nothing:
-            return wanted.everything
         release = index.release
+        if wanted.everything or wanted.nothing or (wanted.empty and release is not None):
+            return wanted.everything
         if release is None:  # dpkg's status: its archive is called "now", and nothing else is known of it
             if any(text is not None for text in (wanted.version, wanted.origin, wanted.codename, wanted.label)):
                 return False
@@ -189,6 +201,20 @@ class Policy:
         return compiled is not None and compiled.matches(text)
 
 
+_ARM = {"armhf": "eabihf", "armel": "eabi"}
+
+
+def _tuple(parts: list[str]) -> list[str]:
+    """dpkg's full name of an architecture: ABI, C library, kernel, processor; Linux and GNU where it does not say."""
+    abi = _ARM.get(parts[-1]) if len(parts) == 1 else None
+    cpu = "arm" if abi else parts[-1]
+    return (
+        [*["base", "gnu", "linux"][: max(0, 4 - len(parts))], *parts[:-1], cpu]
+        if not abi
+        else [abi, "gnu", "linux", cpu]
+    )
+
+
 _FIELDS = {
     "v": "version",
     "o": "origin",
@@ -206,7 +232,7 @@ def _conditions(value: str) -> _Conditions:
         return _Conditions(everything=True)
     if "=" not in value:
         if not value[:1].isdigit():
-            return _Conditions(any_name=value) if value else _Conditions(nothing=True)
+            return _Conditions(any_name=value) if value else _Conditions(empty=True)
         return _Conditions(version=value.removesuffix("*"), version_is_prefix=value.endswith("*"))
     parts = [part.strip() for part in re.split(r"[,\s]*,[,\s]*", value[:MAX_RELEASE_VALUE].strip())]
     if len([part for part in parts if part]) > MAX_RELEASE_PARTS:
@@ -217,7 +243,7 @@ def _conditions(value: str) -> _Conditions:
         if field is not None:
             found[field] = part[2:]
     if not found:
-        return _Conditions(nothing=True)
+        return _Conditions(empty=True)
     prefix = found.get("version", "").endswith("*")
     if prefix:
         found["version"] = found["version"][:-1]
