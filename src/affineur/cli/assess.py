@@ -51,5 +51,6 @@ def assess(
     """
     assessment = session.assess(reference, as_of, policy)
     report = importlib.import_module(f"affineur.report.{output}")
-    write(report.render(assessment, **(page(output_file) if output == "text" else {})), output_file)
+    text = report.render(assessment, **page(output_file)) if output == "text" else report.render(assessment)
+    write(text, output_file)
     ctx.exit({"accept": 0, "reject": 1, "undetermined": 3}[assessment.verdict.decision])
