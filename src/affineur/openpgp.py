@@ -7,6 +7,7 @@ no longer takes (SHA-1, DSA, RSA below 2048 bits). That is *weak*: shown, never 
 Rules: RFC 9580 § 7 (cleartext), apt-secure(8); of several signatures one good one is enough.
 """
 
+import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -192,7 +193,29 @@ def _parse(block: bytes, source: str) -> "list[Cert]":
     try:
         return Cert.split_bytes(block)
     except RuntimeError as error:
-        raise MalformedDocument(f"{source}: no OpenPGP keyring: {_first_line(error)}") from error
+        certificates = _one_by_one(block)
+        if not certificates:
+            raise MalformedDocument(f"{source}: no OpenPGP keyring: {_first_line(error)}") from error
+        return certificates
+
+
+def _one_by_one(block: bytes) -> "list[Cert]":
+    """Those that can be read, where one of a keyring cannot be (a key of version 3, say); gpgv passes over it, too."""
+    from pysequoia import Cert
+    from pysequoia.packet import Packet, PacketPile, Tag
+
+    groups: list[list[Packet]] = []
+    found: list[Cert] = []
+    with contextlib.suppress(RuntimeError):  # what cannot even be taken apart is no keyring
+        for packet in PacketPile.from_bytes(block):
+            if packet.tag == Tag.PublicKey:
+                groups.append([])
+            if groups:
+                groups[-1].append(packet)
+    for group in groups:
+        with contextlib.suppress(RuntimeError):
+            found.append(Cert.from_packets(group))
+    return found
 
 
 def _armored_blocks(keyring: bytes) -> list[bytes]:

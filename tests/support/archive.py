@@ -71,19 +71,29 @@ class GnupgKey:
         digest: of the signatures, e.g. `SHA1`; gpg's own choice where not given.
         made: when the key and its signatures claim to be made (`YYYYMMDDTHHMMSS`); now where not given.
         life: gpg's words for how long the key lives (`never`, `seconds=86400`).
+        certified: digest of the key's own self-signature, where not `digest`.
+        subkey_life: where given, a signing subkey that lives so long signs instead of the primary key.
     """
 
     def __init__(
-        self, algorithm: str = "ed25519", digest: str | None = None, made: str | None = None, life: str = "never"
+        self,
+        algorithm: str = "ed25519",
+        digest: str | None = None,
+        made: str | None = None,
+        life: str = "never",
+        certified: str | None = None,
+        subkey_life: str | None = None,
     ) -> None:
         self._home = tempfile.TemporaryDirectory(prefix="affineur-gnupg-")
         self._options = ["--faked-system-time", made] if made else []
         self._signing = ["--digest-algo", digest, "--personal-digest-preferences", digest] if digest else []
-        certifying = ["--cert-digest-algo", digest] if digest else []
+        certifying = ["--cert-digest-algo", certified or digest or ""] if certified or digest else []
         self._run(*certifying, "--quick-generate-key", "Odd <odd@archive.example>", algorithm, "sign", life)
-        self.certificate = self._run("--export")
         listing = self._run("--with-colons", "--list-keys").decode().splitlines()
         self.fingerprint = next(line.split(":")[9] for line in listing if line.startswith("fpr:"))
+        if subkey_life:
+            self._run("--quick-add-key", self.fingerprint, algorithm, "sign", subkey_life)
+        self.certificate = self._run("--export")
 
     def revoked(self) -> bytes:
         """The certificate with its revocation, which gpg makes beside each key."""
@@ -93,6 +103,10 @@ class GnupgKey:
 
     def clear(self, text: bytes) -> bytes:
         return self._run(*self._signing, "--clearsign", stdin=text)
+
+    def clear_now(self, text: bytes, digest: str) -> bytes:
+        """A cleartext-signed message of today, by a key of another day."""
+        return self._run("--digest-algo", digest, "--clearsign", stdin=text, at_its_time=False)
 
     def detach(self, text: bytes) -> bytes:
         return self._run(*self._signing, "--armor", "--detach-sign", stdin=text)
@@ -107,18 +121,22 @@ class GnupgKey:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _run(self, *arguments: str, stdin: bytes = b"") -> bytes:
+    def _run(self, *arguments: str, stdin: bytes = b"", at_its_time: bool = True) -> bytes:
         command = ["gpg", "--homedir", self._home.name, "--batch", "--quiet", "--no-tty", "--passphrase", ""]
-        command += ["--pinentry-mode", "loopback", *self._options, *arguments]
+        command += ["--pinentry-mode", "loopback", *(self._options if at_its_time else []), *arguments]
         return subprocess.run(command, input=stdin, capture_output=True, check=True).stdout
 
 
 def cleartext(text: bytes, signers: Sequence[Signer]) -> bytes:
     """One cleartext-signed message with a signature of each signer, as archives in a key change have it."""
-    messages = [signer.clear(text) for signer in signers]
-    head = messages[0][: messages[0].index(b"-----BEGIN PGP SIGNATURE-----")]
+    messages = [signer.clear(text.rstrip(b"\n") if len(signers) > 1 else text) for signer in signers]
+    if len(messages) == 1:
+        return messages[0]
+    hashes = dict.fromkeys(line for message in messages for line in message.split(b"\n\n")[0].split(b"\n")[1:])
+    begin, _, rest = messages[0].partition(b"\n")
+    body = rest[rest.index(b"\n\n") : rest.index(b"-----BEGIN PGP SIGNATURE-----")]
     blocks = [message[message.index(b"-----BEGIN PGP SIGNATURE-----") :] for message in messages]
-    return head + _together(blocks)
+    return begin + b"\n" + b"\n".join(hashes) + body + _together(blocks)
 
 
 def detached(text: bytes, signers: Sequence[Signer]) -> bytes:
@@ -301,5 +319,5 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+    def log_message(self, format: str, *args: object) -> None:
         """Say nothing on stderr."""

@@ -128,7 +128,7 @@ def stale(reference: ReferenceSuite, release: Release, now: datetime) -> str | N
     its age tells.
     """
     if release.date is None:
-        return "its Release has no Date, so its age is unknown"
+        return "its Release has no Date that can be read, so its age is unknown"
     if reference.not_before is not None and release.date.date() < reference.not_before:
         return f"dated {release.date:%Y-%m-%d}, although there has been one of {reference.not_before}: a rollback"
     if release.valid_until is not None or reference.max_age is None:

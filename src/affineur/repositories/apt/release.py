@@ -22,7 +22,7 @@ CLOCK_TOLERANCE = timedelta(minutes=5)  # how far in the future a Date may lie: 
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DATE = re.compile(
-    r"(?:[A-Za-z]{3,9}, *)?(\d{1,2}) ([A-Za-z]{3}) (\d{4}) +(\d{1,2}):(\d{2}):(\d{2}) (?:UTC|GMT|Z|[+-]0000)", re.ASCII
+    r"[A-Za-z]{3}, +(\d{1,2}) ([A-Za-z]{3}) (\d{4}) +(\d{1,2}):(\d{2}):(\d{2}) (?:UTC|GMT|Z|[+-]0000)", re.ASCII
 )
 _HEX_LENGTH = {"SHA256": 64, "SHA512": 128}
 _HASH = re.compile(r"[0-9a-f]+", re.ASCII)
@@ -36,8 +36,8 @@ def parse_release(verified: bytes) -> Release:
         verified: the bytes that a signature covers, or that the user said to trust without one; never anything else.
 
     Raises:
-        MalformedDocument: the file breaks its format; a date that cannot be read counts as such, since one that is
-            passed over could be the one on which the file ends.
+        MalformedDocument: the file breaks its format; a Valid-Until that cannot be read counts as such, since passing
+            over it would make the file valid for ever. A Date that cannot be read is None, as for apt.
         UnsupportedContent: it lists its files by MD5 or SHA-1 only, or not at all: nothing could be checked.
         LimitExceeded: absurdly large.
     """
@@ -58,8 +58,8 @@ def parse_release(verified: bytes) -> Release:
         suite=fields.get("suite", ""),
         codename=fields.get("codename", ""),
         version=fields.get("version", ""),
-        date=_date(fields, "Date"),
-        valid_until=_date(fields, "Valid-Until"),
+        date=moment(fields.get("date", "")),
+        valid_until=_valid_until(fields),
         components=tuple(fields.get("components", "").split()),
         architectures=tuple(fields.get("architectures", "").split()),
         not_automatic=_yes(fields, "notautomatic"),
@@ -84,7 +84,7 @@ def untimely(release: Release, now: datetime) -> str | None:
 
 
 def moment(text: str) -> datetime | None:
-    """Read a date as apt does: RFC 1123 with one- or two-digit day and hour, in UTC by any of its names; else None."""
+    """Read a date as apt does: RFC 1123, day and hour of one or two digits, in UTC by any of its names; else None."""
     found = _DATE.fullmatch(text.strip())
     if found is None or found[2].lower() not in _MONTHS:
         return None
@@ -96,7 +96,7 @@ def moment(text: str) -> datetime | None:
 
 
 def _fields(verified: bytes) -> dict[str, str]:
-    """Lower-case field name → its value; the lines of a multi-line one are kept apart. The file is one stanza."""
+    """Lower-case field name → its value, with the lines of a multi-line one kept apart."""
     if len(verified) > RELEASE_LIMIT:
         raise LimitExceeded(f"a Release file of more than {RELEASE_LIMIT} bytes")
     text = verified.decode("utf-8", "replace").strip("\n")
@@ -106,21 +106,17 @@ def _fields(verified: bytes) -> dict[str, str]:
     current: list[str] | None = None
     for number, raw in enumerate(text.split("\n"), 1):
         line = raw.rstrip()
-        if not line:
-            raise MalformedDocument(f"Release:{number}: an empty line, so more than one stanza")
+        if not line:  # apt reads the first stanza alone
+            break
         if line[0] in " \t":
             if current is None:
                 raise MalformedDocument(f"Release:{number}: a continuation of nothing")
             current.append(line)
             continue
-        if line[0] == "#":  # deb822(5): comments are skipped
-            continue
         name, colon, value = line.partition(":")
         if not colon or not name or " " in name:
             raise MalformedDocument(f"Release:{number}: neither a field nor a continuation")
-        if name.lower() in fields:
-            raise MalformedDocument(f"Release:{number}: the field {name} is there twice")
-        current = fields[name.lower()] = [value.strip()]
+        current = fields[name.lower()] = [value.strip()]  # given twice: the last counts, as for apt
     return {name: "\n".join(lines) for name, lines in fields.items()}
 
 
@@ -142,13 +138,13 @@ def _entries(name: str, value: str) -> Iterator[tuple[str, tuple[str, int]]]:
         yield path, (digest, size)
 
 
-def _date(fields: dict[str, str], name: str) -> datetime | None:
-    text = fields.get(name.lower())
+def _valid_until(fields: dict[str, str]) -> datetime | None:
+    text = fields.get("valid-until")
     if text is None:
         return None
     found = moment(text)
     if found is None:
-        raise MalformedDocument(f"Release: {name} is not a date that apt reads: {text[:100]!r}")
+        raise MalformedDocument(f"Release: Valid-Until is not a date that apt reads: {text[:100]!r}")
     return found
 
 
