@@ -231,7 +231,7 @@ def rejected() -> Assessment:
                     "health",
                     Outcome.FAIL,
                     "the grade is C: DSA-5587-1 (important) has been out for 59 days",
-                    ("DSA-5587-1", "https://osv.example/Debian/all.zip"),
+                    ("DSA-5587-1 of 2023-12-23", "https://osv.example/Debian/all.zip"),
                 ),
                 Rule("metadata", Outcome.PASS, "3 of 3 reference suites are signed by pinned keys"),
             ),
@@ -389,16 +389,14 @@ def ended() -> Assessment:
         ),
         packages=148,
         grade=Grade(as_of=NOW, letter=None, reasons=("CentOS publishes no errata",)),
-        lifecycle=Lifecycle(
-            Support.ENDED, date(2024, 1, 1), None, "endoflife table of 2024-02", "no fixes are made any more"
-        ),
+        lifecycle=Lifecycle(Support.ENDED, source="endoflife table of 2024-02", note="ended on 2024-01-01"),
         build_age_days=None,
         verdict=Verdict(
             Decision.REJECT,
             "default",
             (
                 Rule("health", Outcome.COULD_NOT_TELL, "CentOS publishes no errata"),
-                Rule("lifecycle", Outcome.FAIL, "support ended on 2024-01-01"),
+                Rule("lifecycle", Outcome.FAIL, "support has ended"),
             ),
         ),
         suites=(),

@@ -74,7 +74,7 @@ def _rules(assessment: Assessment) -> str:
     for rule in reading.by_outcome(assessment.verdict.rules):
         style = "warn" if rule.warning else OUTCOMES[rule.outcome]
         word = "pass, with care" if rule.warning else rule.outcome.value
-        evidence = "".join(f"<li>{said(line)}</li>" for line in rule.evidence)
+        evidence = "".join(f"<li>{said(line)}</li>" for line in reading.grounds(rule))
         because = said(rule.because) + (f'<ul class="quiet">{evidence}</ul>' if evidence else "")
         rows.append((_styled(word, style), f"<code>{said(rule.rule)}</code>", because))
     return _section("Why", _table(("outcome", "rule", "because"), rows))
@@ -99,8 +99,7 @@ def _health(assessment: Assessment) -> str:
     body.append(_table(("from", "grade", "because"), rows, keep=2))
     if grade.letter or grade.schedule:
         body.append('<p class="quiet">After the line: what time alone does to it, if nothing new is published.</p>')
-    if grade.unrated:
-        body.append(f"<p>Rated by nobody, and counted as Important: {len(grade.unrated)}.</p>")
+    body.append(f"<p>{said(reading.unrated_words(grade))}</p>")
     if assessment.rebuild_grade or assessment.rebuild_note:
         note = f": {said(assessment.rebuild_note)}" if assessment.rebuild_note else ""
         rebuilt = said(assessment.rebuild_grade or "an unknown grade")

@@ -103,14 +103,14 @@ def _unassessed(assessment: Assessment) -> list[str]:
 
 
 def _image(assessment: Assessment) -> list[str]:
-    image = assessment.image
+    image, life = assessment.image, assessment.lifecycle
     age = "" if assessment.build_age_days is None else f", {assessment.build_age_days} days old"
     rows = [
         ("digest", _code(image.digest)),
         ("built", (_code(image.created) if image.created else "it does not say when") + age),
         ("size", f"{reading.size_words(image.size)} compressed, {image.layers} layers, {assessment.packages} packages"),
         ("system", _said(assessment.distribution.pretty_name or "unknown")),
-        ("support", _said(reading.support_words(assessment.lifecycle))),
+        ("support", _said("; ".join(filter(None, (reading.support_words(life), life.note))))),
         ("published", _said(assessment.distribution.statement)),
     ]
     if image.base_name:

@@ -10,18 +10,22 @@ from datetime import UTC, date, datetime
 from affineur.errata.erratum import Erratum, Severity
 from affineur.trust.grade import is_bound
 from affineur.trust.model import Drop, Grade, Lifecycle, Outcome, Rule
+from affineur.trust.thresholds import DEFAULT
 
 __all__ = [
     "address",
     "age_of",
     "by_outcome",
     "day_of",
+    "grounds",
     "headline",
     "letter_of",
     "letter_words",
+    "out_for",
     "past_and_future",
     "size_words",
     "support_words",
+    "unrated_words",
     "until_words",
     "why_dropped",
     "window",
@@ -107,13 +111,33 @@ def headline(grade: Grade) -> str:
 
 
 def age_of(erratum: Erratum, day: date) -> str:
-    """Say how long an erratum has been out on `day`: "8 days", "at least 8 days", "an unknown time"."""
+    """Say how long an erratum has been out on `day`: "8 days", "at least 8 days", "an unknown time", "not yet"."""
     known = erratum.issued or erratum.issued_at_latest
     if known is None:
         return "an unknown time"
     days = (day - day_of(known)).days
+    if days < 0:
+        return "not yet" if erratum.issued else "an unknown time"
     words = "1 day" if days == 1 else f"{days} days"
     return words if erratum.issued else f"at least {words}"
+
+
+def out_for(erratum: Erratum, day: date) -> str:
+    """Return the same as a phrase: "out for 8 days", "not out yet"."""
+    age = age_of(erratum, day)
+    return "not out yet" if age == "not yet" else f"out for {age}"
+
+
+def grounds(rule: Rule) -> list[str]:
+    """Return the evidence of a rule that its sentence does not name already."""
+    return [evidence for evidence in rule.evidence if evidence not in rule.because]
+
+
+def unrated_words(grade: Grade) -> str:
+    """Say how many errata count although nobody rated them; empty where there are none."""
+    if not grade.unrated:
+        return ""
+    return f"Rated by nobody, and counted as {DEFAULT.unrated.value.capitalize()}: {len(grade.unrated)}."
 
 
 def why_dropped(drop: Drop, errata: Mapping[str, Erratum]) -> str:
@@ -144,7 +168,7 @@ def support_words(lifecycle: Lifecycle) -> str:
         lifecycle.support.value, lifecycle.support.value + (" support" if "-" in lifecycle.support else "")
     )
     if lifecycle.until is not None:
-        said += f" until {lifecycle.until}" if lifecycle.support != "ended" else f" on {lifecycle.until}"
+        said += f" until {lifecycle.until}"
     if lifecycle.then is not None:
         said += f", then {lifecycle.then.value}"
     return said

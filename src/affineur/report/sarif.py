@@ -112,8 +112,8 @@ def _erratum_result(erratum: Erratum, assessment: Assessment, updates: Mapping[s
     rating = erratum.severity.value if erratum.severity else "rated by nobody"
     fixes = ", ".join(f"{fix.source} {fix.version}" for fix in erratum.fixes)
     text = (
-        f"{erratum.id} ({rating}) is not applied; it has been out for "
-        f"{reading.age_of(erratum, reading.day_of(assessment.as_of))}. Packages: {', '.join(packages)}."
+        f"{erratum.id} ({rating}) is not applied, {reading.out_for(erratum, reading.day_of(assessment.as_of))}."
+        f" Packages: {', '.join(packages)}."
         f" Fixed in: {fixes}."
     )
     places = []

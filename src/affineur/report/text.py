@@ -105,10 +105,11 @@ def _rules(page: Page, assessment: Assessment) -> None:
         page.fact(
             word, f"{rule.rule}: {rule.because}", 17, label_style="warn" if rule.warning else OUTCOME_STYLE[outcome]
         )
-        for evidence in rule.evidence[:EVIDENCE_SHOWN]:
+        grounds = reading.grounds(rule)
+        for evidence in grounds[:EVIDENCE_SHOWN]:
             page.fact("", f"- {evidence}", 17, "quiet")
-        if len(rule.evidence) > EVIDENCE_SHOWN:
-            page.fact("", f"- and {len(rule.evidence) - EVIDENCE_SHOWN} more", 17, "quiet")
+        if len(grounds) > EVIDENCE_SHOWN:
+            page.fact("", f"- and {len(grounds) - EVIDENCE_SHOWN} more", 17, "quiet")
 
 
 def _image(page: Page, assessment: Assessment) -> None:
@@ -137,8 +138,7 @@ def _health(page: Page, assessment: Assessment) -> None:
         page.paragraph(reason, style="warn")
     past, future = reading.past_and_future(grade)
     _drops(page, assessment, past[-1:] + future)
-    if grade.unrated:
-        page.paragraph(f"{len(grade.unrated)} of the errata that count are rated by nobody; they count as Important.")
+    page.paragraph(reading.unrated_words(grade))
     _rebuild(page, assessment)
     _lifecycle(page, assessment)
 
@@ -199,7 +199,7 @@ def _errata(page: Page, assessment: Assessment) -> None:
             f" and {len(names) - PACKAGES_SHOWN} more" if names[PACKAGES_SHOWN:] else ""
         )
         rating = erratum.severity.value if erratum.severity else "unrated"
-        rows.append((erratum.id, rating, f"out for {reading.age_of(erratum, day)}", shown))
+        rows.append((erratum.id, rating, reading.out_for(erratum, day), shown))
     page.table(rows, ("strong",))
     if len(errata) > ERRATA_SHOWN:
         page.paragraph(f"… and {len(errata) - ERRATA_SHOWN} more (--json has all)")
