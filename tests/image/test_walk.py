@@ -33,7 +33,7 @@ def test_later_layers_win_and_later_entries_within_one() -> None:
     assert contents(image) == {"etc/a": b"3", "etc/b": b"2"}
     tree = image.walk(ETC)
     assert (tree.layer_of("/etc/a"), tree.layer_of("etc/b"), tree.layer_of("etc/c")) == (1, 0, None)
-    assert image.fetches == [0, 1, 0, 1]
+    assert sorted(image.fetches) == [0, 0, 1, 1]
 
 
 @pytest.mark.parametrize("prefix", ["", "./", "/", ".//", "././"])
@@ -147,7 +147,7 @@ def test_merged_usr() -> None:
     base = layer(link("lib", "usr/lib"), file("usr/lib/os-release", "1"))
     image = Layers(base, layer(file("lib/os-release", "2"), file("usr/lib/apk/db/installed", "3")))
     assert contents(image, reader) == {"usr/lib/os-release": b"2", "lib/apk/db/installed": b"3"}
-    assert image.fetches == [0, 1]
+    assert sorted(image.fetches) == [0, 1]
 
 
 def test_a_link_to_a_directory_of_files() -> None:
@@ -197,9 +197,9 @@ def test_read_and_also() -> None:
     tree = image.walk(ETC)
     assert tree.read("/etc/x") == b"x"
     assert tree.read("etc/absent") is None
-    assert image.fetches == [0, 1]
+    assert sorted(image.fetches) == [0, 1]
     tree.also(["/usr/share/keyrings/a.gpg", "/usr/share/keyrings/b.gpg", "/../usr/share/../share/absent"])
-    assert image.fetches == [0, 1] * 2
+    assert sorted(image.fetches) == [0, 0, 1, 1]
     assert tree.read("/usr/share/keyrings/a.gpg") == b"key"
     assert tree.read("/usr/share/keyrings/b.gpg") == b"key"
     assert tree.read("/usr/share/absent") is None
@@ -293,12 +293,26 @@ def test_stops_early_when_the_top_settles_it() -> None:
     tree = image.walk(STATUS, RELEASE, stop_early=True)
     assert tree.facts(STATUS)["var/lib/dpkg/status"].facts == b"29"
     assert tree.facts(RELEASE)["etc/os-release"].facts == b"ID=a"
-    assert image.fetches == [29, 0]
+    assert sorted(image.fetches) == [0, 29]
     assert {gap.what for gap in tree.unassessed} == {"layers 2 to 29 of 30"}
-    assert any("/var/lib/dpkg/status.d/*" in gap.why for gap in tree.unassessed)
+    assert [gap.why for gap in tree.unassessed] == [
+        "not read, since others settle status; not looked for there:"
+        " /var/lib/dpkg/status.d/*, /etc/os-release, /usr/lib/os-release"
+    ]
     full = Layers(base, *touched).walk(STATUS, RELEASE)
     assert full.facts(STATUS) == tree.facts(STATUS)
     assert full.unassessed == ()
+
+
+def test_what_a_skipped_layer_may_have_hidden_is_not_in_the_answer() -> None:
+    base = layer(file("var/lib/dpkg/status.d/old", "old"), file("etc/os-release", "ID=a"))
+    image = Layers(
+        base, layer(whiteout("var/lib/dpkg/status.d")), layer(file("x", "")), layer(file("var/lib/dpkg/status", "1"))
+    )
+    tree = image.walk(STATUS, RELEASE, stop_early=True)
+    assert list(tree.facts(STATUS)) == ["var/lib/dpkg/status"]
+    assert list(tree.facts(RELEASE)) == ["etc/os-release"]
+    assert len(image.fetches) == 2
 
 
 def test_reads_on_until_it_is_settled() -> None:
@@ -306,8 +320,8 @@ def test_reads_on_until_it_is_settled() -> None:
     middle = [layer(file("var/lib/dpkg/status", "1")), layer(file("etc/os-release", "ID=a")), layer(file("x", ""))]
     image = Layers(base, *middle)
     tree = image.walk(STATUS, RELEASE, stop_early=True)
-    assert image.fetches == [3, 2, 1]
-    assert {gap.what for gap in tree.unassessed} == {"layer 1 of 4"}
+    assert sorted(image.fetches) == [0, 1, 2, 3]
+    assert tree.unassessed == ()
     nothing = Layers(base, layer(file("x", ""))).walk(STATUS, RELEASE, stop_early=True)
     assert (nothing.facts(STATUS), nothing.unassessed, nothing.fetched) == ({}, (), 2)
     removed = Layers(base, *middle, layer(whiteout("var/lib/dpkg/status"))).walk(STATUS, RELEASE, stop_early=True)

@@ -78,7 +78,7 @@ class _Budget:
     def extracted(self, reader: Reader, raw: tar.Entry, path: str) -> tuple[bytes | None, Broken | None]:
         if raw.size > reader.limit:
             problem = LimitExceeded(f"{self._source}: {path} has {raw.size} bytes, more than {reader.limit}")
-            if raw.size > ABSURD:
+            if raw.size > ABSURD and reader.limit:  # a reader without one wants to know that there is something
                 raise problem
             return None, Broken.of(problem)
         if self._at != self._archive.seen:

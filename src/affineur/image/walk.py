@@ -6,16 +6,17 @@ the layer's digest, the reader and its version. A layer is read again only for p
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import msgspec
 
 from affineur.errors import ContentError
 from affineur.evidence import Unassessed
 from affineur.image.interest import Interest
-from affineur.image.merge import Found, Merged
 from affineur.image.reader import Entry, LayerFacts, Reader, Verbatim, encoded
 from affineur.image.scan import scanned
+from affineur.image.view import Located, View
 from affineur.oci.descriptor import Descriptor
 from affineur.streams.ahead import ahead
 from affineur.streams.decompress import decompressed
@@ -24,6 +25,10 @@ __all__ = ["BlobSource", "LayerMemory", "Located", "Tree", "readable", "walk"]
 
 ROUNDS_MAX = 8
 """Times that layers are searched again because links lead further."""
+AT_ONCE = 2
+"""Layers read at the same time; each has a thread that receives and one that unpacks."""
+SMALL = 8 * 1024 * 1024
+"""Bytes of a layer that is fetched beside the one above it, although that one may turn out to settle everything."""
 ASKED_MAX = 10_000
 """Paths that content may name for one image."""
 
@@ -53,20 +58,6 @@ class LayerMemory(Protocol):
     def put(self, layer: str, reader: str, version: int, globs: str, facts: bytes) -> None:
         """Remember; nothing happens if that is not possible."""
         ...
-
-
-class Located(NamedTuple):
-    """Facts, and where they come from.
-
-    Attributes:
-        facts: of the reader's `facts_type`.
-        layer: index of the layer that holds the file, 0 = base.
-        real: the file's path after all links.
-    """
-
-    facts: Any
-    layer: int
-    real: str
 
 
 def readable(media_type: str) -> bool:
@@ -106,6 +97,7 @@ class Tree:
     """The merged image, as far as readers and later questions go.
 
     Attributes:
+        unread: layers of types that are not read: whatever they hold or hide is not in the answer.
         fetched: layers that were transferred, those transferred again included.
         fetched_again: layers that were transferred again, for paths that content had named.
     """
@@ -122,12 +114,14 @@ class Tree:
         self._layers = tuple(layers)
         self._memory = memory
         self._received = received
-        self._seen: set[int] = set()
-        self._views = {reader.name: _View(reader) for reader in readers}
+        self._fetched: set[int] = set()
+        self._usable: tuple[int, ...] = ()
+        self._views = {reader.name: View(reader) for reader in readers}
         self._skipped: list[Unassessed] = []
         self._notes: dict[int, str] = {}
         self._asked: set[str] = set()
         self._asked_rounds = 0
+        self.unread = 0
         self.fetched = 0
         self.fetched_again = 0
 
@@ -165,9 +159,10 @@ class Tree:
             raise ContentError(f"the image's content names more than {ASKED_MAX} further files")
         self._asked |= new
         self._asked_rounds += 1
-        view = _View(Verbatim(f"also {self._asked_rounds}", 1, tuple(sorted(new))))
+        view = View(Verbatim(f"also {self._asked_rounds}", 1, tuple(sorted(new))))
         self._views[view.reader.name] = view
-        self._search(view, again=True)
+        self._pass([(view, view.interest)], self._usable)
+        self._search(view)
 
     def read(self, path: str) -> bytes | None:
         """Content of one file, through links; None if the merged image has no such file.
@@ -206,77 +201,101 @@ class Tree:
                 usable.append(index)
             else:
                 what = f"layer {index + 1} of {len(self._layers)} ({layer.digest})"
+                self.unread += 1
                 self._skipped.append(Unassessed(what, f"layers of type {layer.media_type} are not read"))
+        self._usable = tuple(usable)
         views = list(self._views.values())
-        if stop_early and len(usable) == len(self._layers):
-            self._from_the_top(usable, views)
+        if stop_early and not self.unread:
+            self._from_the_top(views)
         else:
             self._pass([(view, view.interest) for view in views], usable)
         for view in views:
             self._search(view)
 
-    def _from_the_top(self, usable: list[int], views: list["_View"]) -> None:
-        """Top layers until the first reader is settled, then the base for the others, then whatever is between."""
-        pending = [*usable]
-        while pending:
-            deciding = [view for view in views if not self._settled(view)]
-            if not deciding:
-                break
-            index = pending.pop(0 if deciding[0] is not views[0] and pending[0] == 0 else -1)
-            self._pass([(view, view.interest) for view in views], [index])
-            for view in views:
-                view.merge(sorted(self._seen))
-        if pending:
-            numbers = (
-                f"layer {pending[0] + 1}" if len(pending) == 1 else f"layers {pending[0] + 1} to {pending[-1] + 1}"
-            )
-            for view in views:
-                others = ", ".join(f"/{path}" for path in view.reader.paths if path not in view.facts)
-                self._skipped.append(
-                    Unassessed(
-                        f"{numbers} of {len(self._layers)}",
-                        f"not read, since higher layers settle {view.reader.name}; not looked for there: {others}",
-                    )
-                )
+    def _from_the_top(self, views: list["View"]) -> None:
+        """The top and the base, which nearly always has os-release; then down from the top until all is settled."""
+        pending = [*self._usable]
+        open_views = views
+        while pending and open_views:
+            batch = [pending.pop()]
+            if pending and not open_views[0].layers:
+                batch.append(pending.pop(0))
+            elif pending and self._layers[pending[-1]].size <= SMALL:
+                batch.append(pending.pop())
+            self._pass([(view, view.interest) for view in open_views], batch)
+            for view in open_views:
+                view.narrow(len(self._layers))
+            open_views = self._unsettled(views)
+        if not pending:
+            return
+        # What lies between may still matter to a path, unless a layer above it has it.
+        others = [
+            f"/{path}"
+            for view in views
+            for path in view.reader.paths
+            if path not in view.broken and (path not in view.facts or view.facts[path].layer < pending[0])
+        ]
+        first, last = pending[0] + 1, pending[-1] + 1
+        layers = f"layer {first}" if first == last else f"layers {first} to {last}"
+        why = f"not read, since others settle {views[0].reader.name}; not looked for there: {', '.join(others)}"
+        self._skipped.append(Unassessed(f"{layers} of {len(self._layers)}", why))
 
     @staticmethod
-    def _settled(view: "_View") -> bool:
-        return any(path in view.facts or path in view.broken for path in view.reader.settled_by)
+    def _unsettled(views: list["View"]) -> list["View"]:
+        """Those that need more layers; a reader that nothing settles ends with the first one."""
+        unsettled = [view for view in views if view.reader.settled_by and not view.settled]
+        if views[0] in unsettled:
+            return [view for view in views if not view.reader.settled_by or view in unsettled]
+        return unsettled
 
-    def _search(self, view: "_View", again: bool = False) -> None:
+    def _search(self, view: "View") -> None:
         """Merge, and go on to where links lead until they lead nowhere new."""
-        if again:
-            self._pass([(view, view.interest)], sorted(self._seen))
         for _ in range(ROUNDS_MAX):
-            missing = view.merge(sorted(self._seen))
+            missing = view.merge()
             if not missing:
                 return
             further = Interest(missing)
             view.known.append(further)
-            self._pass([(view, further)], sorted(self._seen))
-        for path in sorted(view.merge(sorted(self._seen))):
+            self._pass([(view, further)], sorted(view.layers))
+        for path in sorted(view.merge()):
             self._skipped.append(Unassessed(f"/{path}", f"links lead there after {ROUNDS_MAX} searches of all layers"))
 
-    def _pass(self, wanted: list[tuple["_View", Interest]], indices: Sequence[int]) -> None:
+    def _pass(self, wanted: list[tuple["View", Interest]], indices: Sequence[int]) -> None:
+        """Search some layers; those that are not remembered are fetched, two at a time."""
+        to_fetch: list[tuple[int, list[tuple[View, Interest]]]] = []
         for index in indices:
-            layer = self._layers[index]
             to_read = []
             for view, interest in wanted:
-                entries = self._remembered(layer, view.reader, interest)
+                entries = self._remembered(self._layers[index], view.reader, interest)
                 if entries is None:
                     to_read.append((view, interest))
                 else:
                     view.add(index, entries)
             if to_read:
-                self.fetched += 1
-                self.fetched_again += index in self._seen
-                results = self._scan(layer, [(view.reader, interest) for view, interest in to_read])
-                for (view, interest), entries in zip(to_read, results, strict=True):
-                    view.add(index, entries)
-                    if self._memory is not None:
-                        key = str(layer.digest), view.reader.name, view.reader.version, _key(interest)
-                        self._memory.put(*key, encoded(entries))
-            self._seen.add(index)
+                to_fetch.append((index, to_read))
+        if not to_fetch:
+            return
+        if len(to_fetch) == 1:
+            self._take(*to_fetch[0], self._scan(*to_fetch[0]))
+            return
+        # The threads spend their time in decompression and hashing, which release the interpreter.
+        pool = ThreadPoolExecutor(AT_ONCE, "layer")
+        try:
+            scans = [(job, pool.submit(self._scan, *job)) for job in to_fetch]
+            for job, scan in scans:
+                self._take(*job, scan.result())
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _take(self, index: int, wanted: list[tuple["View", Interest]], results: tuple[tuple[Entry, ...], ...]) -> None:
+        self.fetched += 1
+        self.fetched_again += index in self._fetched
+        self._fetched.add(index)
+        for (view, interest), entries in zip(wanted, results, strict=True):
+            view.add(index, entries)
+            if self._memory is not None:
+                key = str(self._layers[index].digest), view.reader.name, view.reader.version, _key(interest)
+                self._memory.put(*key, encoded(entries))
 
     def _remembered(self, layer: Descriptor, reader: Reader, interest: Interest) -> tuple[Entry, ...] | None:
         if self._memory is None:
@@ -289,12 +308,13 @@ class Tree:
         except msgspec.MsgspecError:  # written by something else
             return None
 
-    def _scan(self, layer: Descriptor, wanted: list[tuple[Reader, Interest]]) -> tuple[tuple[Entry, ...], ...]:
+    def _scan(self, index: int, wanted: list[tuple["View", Interest]]) -> tuple[tuple[Entry, ...], ...]:
+        layer = self._layers[index]
         source = f"layer {layer.digest}"
         chunks = ahead(self._counted(self._source.blob(layer)))
         try:
             _, pieces = decompressed(chunks, source)
-            found = scanned(pieces, wanted, source)
+            found = scanned(pieces, [(view.reader, interest) for view, interest in wanted], source)
             for _ in chunks:  # the archive has ended, the promise holds only at the blob's end
                 pass
         finally:
@@ -306,46 +326,6 @@ class Tree:
             if self._received is not None:
                 self._received(len(chunk))
             yield chunk
-
-
-class _View:
-    """One reader's part of all layers, and what comes out when they are merged."""
-
-    def __init__(self, reader: Reader) -> None:
-        self.reader = reader
-        self.interest = Interest(reader.paths)
-        self.known = [self.interest]
-        self.facts: dict[str, Located] = {}
-        self.broken: dict[str, ContentError] = {}
-        self.loops: set[str] = set()
-        self._layers: dict[int, dict[int, Entry]] = {}
-
-    def add(self, layer: int, entries: Sequence[Entry]) -> None:
-        """Take what one search of a layer found; of two finds of one entry, the one with facts counts."""
-        kept = self._layers.setdefault(layer, {})
-        for entry in entries:
-            if entry.index not in kept or entry.facts is not None or entry.broken is not None:
-                kept[entry.index] = entry
-
-    def merge(self, layers: Sequence[int]) -> set[str]:
-        """Work out `facts`, `broken` and `loops` from these layers, lowest first; give globs still to search for."""
-        merged = Merged()
-        for layer in layers:
-            kept = self._layers.get(layer, {})
-            merged.apply((kept[index] for index in sorted(kept)), layer)
-        found, missing, self.loops = merged.find(self.reader.paths, self.known)
-        self.facts, self.broken = {}, {}
-        for path in sorted(found):
-            self._decode(path, found[path])
-        return missing
-
-    def _decode(self, path: str, found: Found) -> None:
-        entry = found.node.entry
-        if entry.broken is not None:
-            self.broken[path] = entry.broken.error()
-        elif entry.facts is not None:
-            facts = msgspec.msgpack.decode(entry.facts, type=self.reader.facts_type)
-            self.facts[path] = Located(facts, found.node.layer, found.real)
 
 
 def _key(interest: Interest) -> str:

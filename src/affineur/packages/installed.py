@@ -1,0 +1,124 @@
+"""What is installed in an image, read from as few of its layers as will do."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
+
+import msgspec
+
+from affineur.evidence import Unassessed
+from affineur.image.walk import BlobSource, LayerMemory, Tree, walk
+from affineur.oci.descriptor import Descriptor
+from affineur.packages.dpkg import DPKG
+from affineur.packages.inventory import Package
+from affineur.packages.osrelease import OS_RELEASE, OSRelease, claimed
+
+__all__ = ["OTHERS", "Installed", "Recorded", "installed"]
+
+
+class OtherDatabases:
+    """Tells that package databases are there that are not read yet; their content is not looked at."""
+
+    name: ClassVar[str] = "other databases"
+    version: ClassVar[int] = 1
+    paths: ClassVar[tuple[str, ...]] = (
+        *(
+            f"{folder}/{file}"
+            for folder in ("var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm")
+            for file in ("rpmdb.sqlite", "Packages.db", "Packages")
+        ),
+        "lib/apk/db/installed",
+        "var/lib/pacman/local/ALPM_DB_VERSION",
+        "var/db/pkg/*/*/PF",
+        "usr/lib/opkg/status",
+    )
+    limit: ClassVar[int] = 0
+    facts_type: ClassVar[Any] = type(None)
+    settled_by: ClassVar[tuple[str, ...]] = ()
+
+    def extract(self, path: str, content: bytes) -> None:
+        """Nothing."""
+
+
+OTHERS = OtherDatabases()
+_KIND = {"rpm": "rpm", "apk": "apk", "pacman": "pacman", "pkg": "portage", "opkg": "opkg"}
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """An installed package, and where its record was found.
+
+    Attributes:
+        layer: index, 0 = base, of the layer whose database names it. (A lower layer may have named it first.)
+        path: of that database, relative to the image root.
+    """
+
+    package: Package
+    layer: int
+    path: str
+
+
+class Installed(msgspec.Struct, frozen=True):
+    """What is installed, and what could not be told.
+
+    Attributes:
+        packages: in the order of their databases.
+        complete: False where a database is there that is not read, or a layer that could hold one: then the list may
+            lack packages of the distribution.
+        fetched: layers that were transferred.
+    """
+
+    packages: tuple[Recorded, ...]
+    release: OSRelease | None
+    unassessed: tuple[Unassessed, ...]
+    complete: bool
+    fetched: int
+
+
+def installed(
+    source: BlobSource,
+    layers: Sequence[Descriptor],
+    memory: LayerMemory | None,
+    received: Callable[[int], None] | None = None,
+) -> Installed:
+    """Read layers from the top down until it is known what is installed, and which distribution it is.
+
+    Args:
+        layers: base first.
+
+    Raises:
+        SourceError, ContentError: as `walk` does.
+        MalformedDatabase: a package database breaks its own format.
+    """
+    tree = walk(source, layers, (DPKG, OS_RELEASE, OTHERS), memory, stop_early=True, received=received)
+    for error in tree.broken(DPKG).values():
+        raise error
+    packages = tuple(
+        Recorded(package, located.layer, located.real)
+        for located in tree.facts(DPKG).values()
+        for package in located.facts
+    )
+    release = claimed({path: located.facts for path, located in tree.facts(OS_RELEASE).items()})
+    gaps = [*tree.unassessed, *_gaps(tree, bool(tree.facts(DPKG)), release)]
+    others = tree.broken(OTHERS) or tree.facts(OTHERS)
+    return Installed(
+        packages=packages,
+        release=release,
+        unassessed=tuple(gaps),
+        complete=bool(tree.facts(DPKG)) and not others and not tree.unread,
+        fetched=tree.fetched,
+    )
+
+
+def _gaps(tree: Tree, dpkg: bool, release: OSRelease | None) -> Iterator[Unassessed]:
+    kinds: dict[str, str] = {}
+    for path in [*tree.broken(OTHERS), *tree.facts(OTHERS)]:
+        kind = next(kind for part, kind in _KIND.items() if f"/{part}/" in f"/{path}")
+        kinds.setdefault(kind, path)
+    for kind, path in kinds.items():
+        yield Unassessed(f"packages of {kind} (/{path})", f"databases of {kind} are not read yet")
+    if not dpkg and not kinds:
+        yield Unassessed("packages", "the image holds no package database that is known here")
+    if release is None:
+        yield Unassessed("distribution", "the image has no os-release")
+    for path, error in tree.broken(OS_RELEASE).items():
+        yield Unassessed(f"/{path}", str(error))
+    yield Unassessed("packages of languages (pip, npm, gem, Maven, Go …)", "these are not looked for yet")
