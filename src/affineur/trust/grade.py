@@ -204,10 +204,10 @@ def _reasons(errata: Sequence[Unapplied], today: date, thresholds: Thresholds, b
     if undated:
         yield f"without any date, so at least as bad as {LETTERS[1]}: {_named(undated)}"
     bounded = [e for e in matters if e.issued is None and e.issued_at_latest is not None]
-    for erratum in bounded[:_NAMED]:
-        yield f"{erratum.id} has no issue date, but was out by {_known_by(erratum)}: it may be older"
-    if len(bounded) > _NAMED:
-        yield f"{len(bounded) - _NAMED} more have no issue date, only a day by which they were out"
+    if bounded:
+        days = sorted({str(_known_by(erratum)) for erratum in bounded})
+        by = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+        yield f"without an issue date, but out by {by}, so perhaps older: {_named(bounded)}"
 
 
 def _named(errata: Sequence[Unapplied]) -> str:
