@@ -75,6 +75,13 @@ def test_age_tells_only_the_errata_that_count_and_updates_only_those_on_offer() 
     assert [s.codename for s in offered.suites] == ["bookworm"]
 
 
+def test_security_only_leaves_out_what_is_known_to_be_none() -> None:
+    told = documents.updates_of(assessments.rejected(), security_only=True).updates
+    assert {update.name: update.security for update in told}.get("base-files", True) is None
+    assert "tzdata" not in {update.name for update in told}
+    assert len(told) == 6
+
+
 def test_the_documents_are_known_by_their_names() -> None:
     assert set(documents.DOCUMENTS) == NAMES
     for make in (documents.assessed, documents.age_of, documents.updates_of, documents.cves_of):

@@ -186,19 +186,19 @@ def age_of(assessment: Assessment) -> Age:
     )
 
 
-def updates_of(assessment: Assessment, *, security_only: bool = False) -> Updates:
+def updates_of(assessment: Assessment, security_only: bool = False) -> Updates:
     """Return the document of what an image would be offered, so without suites that it does not name itself.
 
     Args:
-        security_only: leave out updates that are known to be none for security; what could not be told stays.
+        security_only: leave out updates known to be none for security; what could not be told stays.
     """
     updates = tuple(u for u in assessment.updates if not (security_only and u.security is False))
     offered = {identifier for update in updates for identifier in update.errata}
     return Updates(
         schema_="affineur.updates/1",
         suites=tuple(suite for suite in assessment.suites if suite.role != "reference"),
-        errata=_lacked((e for e in assessment.errata if e.id in offered), assessment),
         updates=updates,
+        errata=_lacked((e for e in assessment.errata if e.id in offered), assessment),
         **_same(assessment, Updates, {"schema_", "suites", "updates", "errata"}),
     )
 
