@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from affineur.errata.changelog import entries, errata_between
 from affineur.errata.deb import changelog_of
 from affineur.errata.erratum import Fix
-from support.debs import entry
+from support.debs import downloaded, entry
 from support.leaving_out import leave_out
 
 SECURITY = """\
@@ -135,13 +135,13 @@ def test_a_hostile_line_takes_no_time_to_speak_of() -> None:
     assert list(entries(evil * 3)) == []
 
 
-def parsed(text: str, folder: Path) -> list[dict[str, str]]:
+def parsed(text: str, folder: Path, *which: str) -> list[dict[str, str]]:
     """What dpkg-parsechangelog reads in it: one stanza for each entry."""
     path = folder / "changelog"
     path.write_text(text)
     try:
         done = subprocess.run(
-            ["dpkg-parsechangelog", "-l", path, "--all", "--format", "rfc822"],
+            ["dpkg-parsechangelog", "-l", path, *(which or ("--all",)), "--format", "rfc822"],
             check=True, capture_output=True, text=True, timeout=60,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError) as error:
@@ -165,14 +165,21 @@ def test_dpkg_reads_the_same_in_our_own_example(tmp_path: Path) -> None:
 @pytest.mark.system
 @pytest.mark.parametrize("package", ["debianutils", "tzdata", "gcc-12-base", "libssl3"])
 def test_dpkg_reads_the_same_in_real_changelogs(package: str, tmp_path: Path) -> None:
-    try:
-        subprocess.run(
-            ["apt-get", "download", "-q", package], cwd=tmp_path, check=True, capture_output=True, timeout=120
-        )
-    except (OSError, subprocess.SubprocessError) as error:
-        leave_out(f"apt-get download {package}: {error}")
-    (path,) = tmp_path.glob("*.deb")
+    path = downloaded(package, tmp_path)
     _compare(changelog_of(path.read_bytes(), package, str(path)), tmp_path)
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("place", [1, 2, 5, 20])
+def test_what_came_since_a_version_is_what_dpkg_says(place: int, tmp_path: Path) -> None:
+    path = downloaded("libssl3", tmp_path)
+    text = changelog_of(path.read_bytes(), "libssl3", str(path))
+    all_of_it = parsed(text, tmp_path)
+    available, installed = all_of_it[0]["Version"], all_of_it[place]["Version"]
+    since = parsed(text, tmp_path, "--since", installed)
+    errata, missing = errata_between(text, "openssl", installed, available, "")
+    assert [erratum.fixes[0].version for erratum in errata] == [stanza["Version"] for stanza in since]
+    assert missing == ""
 
 
 def _compare(text: str, folder: Path) -> None:

@@ -66,6 +66,12 @@ def test_an_archive_gives_the_errata_of_the_release_and_sources_asked_for(server
     assert evidence[0].digest.startswith("sha256:")
 
 
+def test_installed_versions_leave_out_what_they_do_not_lack(server: FeedServer, tmp_path: Path) -> None:
+    reader = feeds(server, tmp_path)
+    installed = {"openssl": "3.0.11-1~deb12u1", "curl": "7.88.1-10+deb12u5"}
+    assert [erratum.id for erratum in reader.errata_for(BOOKWORM, installed)[0]] == ["DSA-1-1"]
+
+
 def test_within_its_time_a_copy_is_used_without_asking(server: FeedServer, tmp_path: Path) -> None:
     for _ in range(3):
         assert feeds(server, tmp_path).errata_for(BOOKWORM, ["curl"])[0]

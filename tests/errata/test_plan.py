@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from affineur.errata.erratum import Erratum, Fix
 from affineur.errata.plan import Described, described, plan
 from affineur.errors import LimitExceeded, NotFound
 from affineur.repositories.update import Update
+from affineur.store.feeds import Texts
 from support.debs import data_tar, deb, entry
 
 BASE = "http://archive.example/debian/"
@@ -137,6 +139,17 @@ def test_budgets_of_bytes_and_time_end_the_fetching() -> None:
     found, asked = run([offered("a", content)], {"a": content}, time_budget_s=-1)
     assert asked == []
     assert "not read within" in found.unassessed[0].why
+
+
+def test_what_is_remembered_is_not_fetched_again(tmp_path: Path) -> None:
+    content = with_changelog("a")
+    texts = Texts(tmp_path)
+    first, asked = run([offered("a", content)], {"a": content}, remembered=texts)
+    assert len(asked) == 1
+    again, asked = run([offered("a", content)], {}, remembered=texts, byte_budget=0)
+    assert asked == []
+    assert again.errata == first.errata
+    texts.close()
 
 
 def test_a_file_name_that_is_a_url_stays_below_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:

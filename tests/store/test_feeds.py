@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from affineur.errors import MalformedDatabase
-from affineur.store.feeds import FeedMeta, FeedStore, local_files, state_of
+from affineur.store import feeds as module
+from affineur.store.feeds import FeedMeta, FeedStore, Texts, local_files, state_of
 
 META = FeedMeta(
     "http://feeds.example/a.zip", '"1"', datetime(2026, 1, 1, tzinfo=UTC), "sha256:00", "v1", {"notices": 2}
@@ -151,3 +152,32 @@ def test_the_state_of_files_changes_with_their_content(tmp_path: Path) -> None:
     assert state_of([path]) == before
     path.write_text("{} ")
     assert state_of([path]) != before
+
+
+def test_texts_are_kept_by_digest(tmp_path: Path) -> None:
+    texts = Texts(tmp_path)
+    assert texts.get("sha256:1") is None
+    texts.put("sha256:1", "é" * 1000)
+    texts.put("sha256:1", "new")
+    texts.put("sha256:2", "other")
+    texts.close()
+    again = Texts(tmp_path)
+    assert (again.get("sha256:1"), again.get("sha256:2")) == ("new", "other")
+    again.close()
+
+
+def test_the_oldest_texts_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_TEXTS", 2)
+    texts = Texts(tmp_path)
+    for number in range(4):
+        texts.put(f"sha256:{number}", "text")
+    assert [texts.get(f"sha256:{number}") for number in range(4)] == [None, None, "text", "text"]
+    texts.close()
+
+
+def test_texts_that_cannot_be_kept_are_no_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    texts = Texts(tmp_path / "file" / "store")
+    texts.put("sha256:1", "text")
+    assert texts.get("sha256:1") in (None, "text")
+    texts.close()

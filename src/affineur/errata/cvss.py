@@ -4,9 +4,10 @@ Version 3.0 and 3.1: FIRST, Common Vulnerability Scoring System v3.1: Specificat
 equations), § 7.4 (metric values), Appendix A (rounding up without floating-point surprises). 3.0 differs from 3.1 in
 its base equations by that rounding only, so both are computed alike.
 
-A version 4.0 score needs FIRST's table of 270 expert-ranked macro vectors, which this program does not carry: such a
-vector gives no score (None), and what rests on it alone is unrated.
+Version 4.0: cvss4.py. Version 2 vectors give no score; OSV records carry none beside a newer one.
 """
+
+from affineur.errata.cvss4 import base_score_4
 
 __all__ = ["base_score"]
 
@@ -26,17 +27,17 @@ _PRIVILEGES_WHEN_SCOPE_CHANGES = {"N": 0.85, "L": 0.68, "H": 0.5}
 
 
 def base_score(vector: str) -> float | None:
-    """Give the base score, 0.0 to 10.0, of a `CVSS:3.0/…` or `CVSS:3.1/…` vector; None for other versions of CVSS.
+    """Give the base score, 0.0 to 10.0, of a `CVSS:3.0/…`, `CVSS:3.1/…` or `CVSS:4.0/…` vector; None for others.
 
-    Temporal and environmental metrics may stand in the vector and are passed over.
+    Temporal, threat, environmental and supplemental metrics may stand in the vector and are passed over.
 
     Raises:
-        ValueError: it calls itself a version 3 vector, and breaks that version's grammar.
+        ValueError: it names one of these versions, and breaks that version's grammar.
     """
     if len(vector) > MAX_VECTOR_CHARACTERS:
         raise ValueError(f"a CVSS vector of {len(vector)} characters")
     version, _, rest = vector.partition("/")
-    if version not in ("CVSS:3.0", "CVSS:3.1"):
+    if version not in ("CVSS:3.0", "CVSS:3.1", "CVSS:4.0"):
         return None
     metrics: dict[str, str] = {}
     for part in rest.split("/"):
@@ -44,6 +45,11 @@ def base_score(vector: str) -> float | None:
         if not colon or name in metrics:
             raise ValueError(f"CVSS vector {vector!r}: {part!r} is no metric, or stands twice")
         metrics[name] = value
+    if version == "CVSS:4.0":
+        try:
+            return base_score_4(metrics)
+        except ValueError as error:
+            raise ValueError(f"CVSS vector {vector!r}: {error}") from error
     return _base_score(metrics, vector)
 
 

@@ -19,12 +19,14 @@ import msgspec
 
 from affineur.errata.archive import MAX_LIST_BYTES, Record, listed_records, zipped_records
 from affineur.errata.erratum import Erratum
+from affineur.errata.match import affects
 from affineur.errata.osv import CVERating, Notice, as_erratum, read_record, rerated
 from affineur.errata.publishers import Ecosystems, Release, ecosystems
 from affineur.errata.severity import table_digest
 from affineur.errors import ContentError, LimitExceeded, MalformedDocument, SourceError, Unreachable
 from affineur.evidence import Evidence, Unassessed
 from affineur.http.addresses import Reach
+from affineur.progress import Progress, Stage
 from affineur.store.feeds import FeedIndex, FeedMeta, FeedStore, local_files, reading, state_of
 
 __all__ = ["DEFAULT_BASE", "FEED_BUDGET_S", "RECHECK_AFTER_S", "Answer", "Feeds", "Web"]
@@ -94,6 +96,7 @@ class Feeds:
         offline: use the copies that there are; the user's own files are read all the same.
         budget_s: how long one archive may take to arrive.
         now: the clock, for tests.
+        progress: told what takes its time: fetching an archive, and indexing it.
     """
 
     def __init__(
@@ -106,16 +109,22 @@ class Feeds:
         budget_s: float = FEED_BUDGET_S,
         recheck_after_s: float = RECHECK_AFTER_S,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        progress: Progress | None = None,
     ) -> None:
         self._store, self._web, self._base = store, web, base.rstrip("/")
         self._offline = offline or web is None
         self._budget_s, self._recheck_after, self._now = budget_s, timedelta(seconds=recheck_after_s), now
+        self._progress = progress or Progress()
         self._held: dict[str, _Held] = {}
 
     def errata_for(
         self, distribution: Release, sources: Collection[str]
     ) -> tuple[list[Erratum], list[Unassessed], list[Evidence]]:
-        """Find every notice about one of the source packages, whatever versions it fixes.
+        """Find every notice about one of the source packages.
+
+        Args:
+            sources: names of source packages; a mapping from name to installed version (the lowest, where binaries
+                differ) leaves out, and so need not rate, the notices that this version does not lack.
 
         Returns:
             the errata, oldest first (fixes for paying customers marked `paid_only`; where one notice has both kinds,
@@ -192,8 +201,9 @@ class Feeds:
         etag = index.meta.etag if index else ""
         reach = Reach.PUBLIC if self._base == DEFAULT_BASE else Reach.OWN  # the user named it
         with self._store.scratch() as file:
-            fetch = _Fetch(web, url, {"If-None-Match": etag} if etag else {}, reach, file)
-            fetch.within(self._budget_s)
+            with self._progress.stage(f"notices of {wanted.feed}") as stage:
+                fetch = _Fetch(web, url, {"If-None-Match": etag} if etag else {}, reach, file, stage)
+                fetch.within(self._budget_s)
             if fetch.unchanged and index:
                 self._store.still_true(self._name(wanted))
                 index.checked = self._now()
@@ -221,7 +231,8 @@ class Feeds:
             source, etag, digest, retrieved = origin()
             return FeedMeta(source, etag, retrieved, digest, _version(wanted), counts, tuple(broken))
 
-        return self._store.build(name, _entries(records, wanted.notices, counts, broken), about)
+        with self._progress.stage(f"index of {wanted.feed}"):
+            return self._store.build(name, _entries(records, wanted.notices, counts, broken), about)
 
     def _name(self, wanted: Ecosystems) -> str:
         return f"osv-{wanted.feed}-{hashlib.sha256(self._base.encode()).hexdigest()[:12]}"
@@ -255,8 +266,11 @@ class _Fetch:
     budget: neither its retries nor its silences can be cut short from outside.
     """
 
-    def __init__(self, web: Web, url: str, headers: Mapping[str, str], reach: Reach, file: BinaryIO) -> None:
+    def __init__(
+        self, web: Web, url: str, headers: Mapping[str, str], reach: Reach, file: BinaryIO, stage: Stage
+    ) -> None:
         self._web, self._url, self._headers, self._reach, self._file = web, url, headers, reach, file
+        self._stage = stage
         self._given_up = threading.Event()
         self._error: Exception | None = None
         self._received = 0
@@ -288,6 +302,7 @@ class _Fetch:
         hasher = hashlib.sha256()
         for chunk in answer:
             self._received += len(chunk)
+            self._stage.advance(len(chunk))
             if self._received > MAX_ARCHIVE_BYTES:
                 raise LimitExceeded(f"{self._url}: more than {MAX_ARCHIVE_BYTES} bytes")
             if self._given_up.is_set():
@@ -335,11 +350,13 @@ def _looked_up(
     if not known:
         return [], [Unassessed("errata", f"the {wanted.feed} feed has no notice about {wanted.free[0]}")]
     decode = msgspec.msgpack.Decoder(Notice).decode
+    installed = sources if isinstance(sources, Mapping) else None
     names = {f"{_NOTICE}\0{place}\0{source}": place for place in (*wanted.free, *wanted.paid) for source in sources}
     found: dict[tuple[str, str], Notice] = {}
     for key, body in index.entries(names):
         notice = decode(body)
-        found[names[key], notice.id] = notice
+        if installed is None or _concerns(notice, installed):
+            found[names[key], notice.id] = notice
     ratings = _ratings(index, {cve for notice in found.values() for cve in notice.cves})
     free = {notice_id for place, notice_id in found if place in wanted.free}
     errata: list[Erratum] = []
@@ -355,6 +372,11 @@ def _looked_up(
             both = paid and notice.id in free
             errata.append(msgspec.structs.replace(erratum, id=f"{erratum.id}+pro") if both else erratum)
     return sorted(errata, key=_age), sorted(problems)
+
+
+def _concerns(notice: Notice, installed: Mapping[str, str]) -> bool:
+    fixes = (fix for fix in notice.fixes if fix.source in installed)
+    return any(affects(fix, installed[fix.source]) for fix in fixes) or any(s in installed for s in notice.unfixed)
 
 
 def _age(erratum: Erratum) -> tuple[datetime, str]:

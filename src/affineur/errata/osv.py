@@ -14,7 +14,7 @@ A notice that repairs an earlier one and names no CVE ("… regression") is a bu
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -242,7 +242,7 @@ def _by_word(vendor: str, name: str, words: Iterable[str]) -> Rating | None:
 def _by_score(severities: Iterable[_Severity], record_id: str) -> Rating | None:
     ratings: list[tuple[float, Rating]] = []
     for given in severities:
-        if given.type != "CVSS_V3":
+        if given.type not in ("CVSS_V3", "CVSS_V4"):
             continue
         try:
             score = base_score(given.score)
@@ -255,7 +255,7 @@ def _by_score(severities: Iterable[_Severity], record_id: str) -> Rating | None:
 
 
 def as_erratum(
-    notice: Notice, ratings: Mapping[str, Iterable[CVERating]], ecosystem: str, source: str, *, paid_only: bool = False
+    notice: Notice, ratings: Mapping[str, Sequence[CVERating]], ecosystem: str, source: str, *, paid_only: bool = False
 ) -> Erratum:
     """Make the erratum of a notice in one ecosystem, rated by the highest of its CVEs.
 
@@ -283,7 +283,7 @@ def as_erratum(
     )
 
 
-def rerated(erratum: Erratum, ratings: Mapping[str, Iterable[CVERating]], ecosystem_names: Iterable[str]) -> Erratum:
+def rerated(erratum: Erratum, ratings: Mapping[str, Sequence[CVERating]], ecosystem_names: Iterable[str]) -> Erratum:
     """Rate an unrated erratum by the CVEs that it names; unchanged where none of them is rated.
 
     Args:
@@ -309,10 +309,11 @@ def _severities(ratings: Iterable[Rating | None]) -> tuple[Severity | None, ...]
     return tuple(rating.severity if rating else None for rating in ratings)
 
 
-def _rating_here(ratings: Iterable[CVERating], ecosystem: str, sources: set[str]) -> Rating | None:
-    given = list(ratings)
-    own = highest(r.rating for r in given if r.ecosystem == ecosystem and r.source in sources)
-    return own or highest(r.rating for r in given if not r.ecosystem)
+def _rating_here(ratings: Sequence[CVERating], ecosystem: str, sources: set[str]) -> Rating | None:
+    if len(ratings) == 1 and not ratings[0].ecosystem:  # most CVEs have one rating, that holds everywhere
+        return ratings[0].rating
+    own = highest(r.rating for r in ratings if r.ecosystem == ecosystem and r.source in sources)
+    return own or highest(r.rating for r in ratings if not r.ecosystem)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

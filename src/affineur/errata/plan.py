@@ -8,6 +8,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import Protocol
 
 import msgspec
 
@@ -19,7 +20,7 @@ from affineur.evidence import Evidence, Unassessed
 from affineur.packages.versions import key
 from affineur.repositories.update import Update
 
-__all__ = ["BYTE_BUDGET", "TIME_BUDGET_S", "Described", "Fetch", "Wanted", "described", "plan"]
+__all__ = ["BYTE_BUDGET", "TIME_BUDGET_S", "Described", "Fetch", "Remembered", "Wanted", "described", "plan"]
 
 BYTE_BUDGET = 32 * 1024 * 1024
 """Bytes of .debs fetched for one image."""
@@ -30,6 +31,18 @@ TIME_BUDGET_S = 60.0
 
 Fetch = Callable[[str, int], bytes]
 """(URL, limit in bytes) → content; raises SourceError or LimitExceeded."""
+
+
+class Remembered(Protocol):
+    """Changelogs read earlier, by the digest of their .deb; affineur.store.feeds.Texts is one."""
+
+    def get(self, digest: str) -> str | None:
+        """Give the text that belongs to a digest; None if there is none."""
+        ...
+
+    def put(self, digest: str, text: str) -> None:
+        """Keep a text."""
+        ...
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -99,11 +112,12 @@ def described(
     *,
     byte_budget: int = BYTE_BUDGET,
     time_budget_s: float = TIME_BUDGET_S,
+    remembered: Remembered | None = None,
 ) -> Described:
     """Fetch the planned .debs, one after another, and read their changelogs.
 
     A .deb that does not answer, is not what its index promised, or holds no changelog, is followed by the next
-    candidate of its source within the budgets; what is left is unassessed.
+    candidate of its source within the budgets; what is left is unassessed. What is `remembered` costs neither.
     """
     deadline = time.monotonic() + time_budget_s
     errata: list[Erratum] = []
@@ -112,19 +126,21 @@ def described(
     for one in wanted:
         why = ""
         for update in one.candidates:
-            if update.size > byte_budget:
-                why = why or "over the byte budget for changelogs"
-                break
-            if time.monotonic() > deadline:
-                why = why or f"not read within {time_budget_s:g} s"
-                break
-            byte_budget -= update.size
             url = f"{update.base_uri.rstrip('/')}/{update.filename.lstrip('/')}"
-            try:
-                text = changelog_of(_checked(fetch(url, update.size), update, url), update.name, url)
-            except (SourceError, ContentError) as error:
-                why = str(error)
-                continue
+            text = remembered.get(f"sha256:{update.sha256}") if remembered else None
+            if text is None:
+                if update.size > byte_budget or time.monotonic() > deadline:
+                    late = f"not read within {time_budget_s:g} s"
+                    why = why or ("over the byte budget for changelogs" if update.size > byte_budget else late)
+                    break
+                byte_budget -= update.size
+                try:
+                    text = changelog_of(_checked(fetch(url, update.size), update, url), update.name, url)
+                except (SourceError, ContentError) as error:
+                    why = str(error)
+                    continue
+                if remembered:
+                    remembered.put(f"sha256:{update.sha256}", text)
             found, why = errata_between(text, one.source, one.installed, one.available, url)
             errata.extend(found)
             statement = f"the changelog of {one.source} {one.available} has {len(found)} entries since {one.installed}"

@@ -12,6 +12,7 @@ import hashlib
 import os
 import sqlite3
 import tempfile
+import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,10 +21,13 @@ from typing import BinaryIO, cast
 import msgspec
 
 from affineur.errors import MalformedDatabase
+from affineur.store.database import open_database, transaction
 
-__all__ = ["FeedIndex", "FeedMeta", "FeedStore", "local_files", "reading", "state_of"]
+__all__ = ["FeedIndex", "FeedMeta", "FeedStore", "Texts", "local_files", "reading", "state_of"]
 
 KEYS_AT_ONCE = 500  # below SQLite's smallest limit on variables, 999
+MAX_TEXTS = 5_000
+_TEXTS = "CREATE TABLE text (digest TEXT NOT NULL UNIQUE, body BLOB NOT NULL);"
 _APPLICATION_ID = 0x41464649  # "AFFI"
 _SCHEMA = """
 CREATE TABLE entry (key TEXT NOT NULL, body BLOB NOT NULL);
@@ -161,6 +165,35 @@ class FeedStore:
 
     def _make_folder(self) -> None:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+class Texts:
+    """Texts by the digest of what they were read from, so that it need not be fetched again; a changelog of a .deb.
+
+    Nothing here ever fails: what cannot be read is not remembered, what cannot be written is not kept.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._database = open_database(folder, "changelogs", [_TEXTS])
+
+    def get(self, digest: str) -> str | None:
+        """Give the text that belongs to a digest; None if there is none."""
+        try:
+            row = self._database.execute("SELECT body FROM text WHERE digest = ?", (digest,)).fetchone()
+            return None if row is None else zlib.decompress(row[0], bufsize=1 << 16).decode()
+        except (sqlite3.Error, zlib.error, UnicodeDecodeError):
+            return None
+
+    def put(self, digest: str, text: str) -> None:
+        """Keep a text; the oldest go when there are more than `MAX_TEXTS`."""
+        body = zlib.compress(text.encode(errors="replace"))
+        with contextlib.suppress(sqlite3.Error), transaction(self._database):
+            self._database.execute("INSERT OR REPLACE INTO text (digest, body) VALUES (?, ?)", (digest, body))
+            self._database.execute("DELETE FROM text WHERE rowid <= (SELECT max(rowid) FROM text) - ?", (MAX_TEXTS,))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
 
 
 def _write(path: str, entries: Iterable[tuple[str, bytes]], about: Callable[[], FeedMeta]) -> None:
