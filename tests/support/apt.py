@@ -19,7 +19,7 @@ __all__ = ["Answer", "AptRoot", "Line", "needs_apt", "stanza"]
 TIMEOUT_S = 120
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, order=True)
 class Line:
     """One line of `apt list --upgradable`."""
 

@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 
 from hypothesis import strategies as st
-from support.apt import Answer, AptRoot, Line, stanza
 
 from affineur.packages.inventory import Package
 from affineur.packages.relations import relations
@@ -13,8 +12,9 @@ from affineur.repositories.apt.configuration import read_configuration
 from affineur.repositories.apt.index import parse_packages
 from affineur.repositories.apt.model import AptConfiguration, OfferedSuite, Release, SourceEntry, Suite
 from affineur.repositories.update import Update
+from support.apt import Answer, AptRoot, Line, stanza
 
-__all__ = ["Archive", "Binary", "Scenario", "apt_line", "ask_apt", "ask_us", "scenarios"]
+__all__ = ["Archive", "Binary", "Scenario", "apt_line", "ask_apt", "ask_us", "dpkg_packages", "scenarios"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,6 +170,30 @@ def _offered(scenario: Scenario, entry: SourceEntry, configuration: AptConfigura
     return OfferedSuite(Suite(entry, archive.release(), ("F" * 40,), True, entry.uri), tuple(offers), tuple(indexes))
 
 
+def dpkg_packages(status: bytes) -> list[Package]:
+    """The packages of a dpkg status, simply read: a witness for nothing but what these tests make."""
+    found = []
+    for text in status.decode().strip().split("\n\n"):
+        fields = {
+            name.lower(): value.strip()
+            for name, _, value in (line.partition(":") for line in text.split("\n") if line[:1] not in " \t")
+        }
+        source, _, rest = fields.get("source", fields["package"]).partition(" ")
+        found.append(
+            Package(
+                name=fields["package"],
+                version=fields["version"],
+                architecture=fields["architecture"],
+                source=source,
+                source_version=rest.strip("()") or fields["version"],
+                status=fields["status"],
+                multi_arch=fields.get("multi-arch", ""),
+                relations=relations(fields.get),
+            )
+        )
+    return found
+
+
 def apt_line(update: Update) -> Line:
     """The line that apt prints for an update: the name alone, whatever the architecture."""
     return Line(update.name, ",".join(update.suites), update.available, update.architecture, update.installed)
@@ -292,8 +316,8 @@ def scenarios(draw: st.DrawFn) -> Scenario:
         components = list(dict.fromkeys(component for component, _ in archive.indexes))
         option = draw(st.sampled_from(("", "", "", "[arch=amd64] ", "[ arch+=i386 ] ", "[arch=i386,amd64] ")))
         split = draw(st.booleans()) and len(components) > 1
-        for group in [[component] for component in components] if split else [components]:
-            lines.append(f"deb {option}{archive.uri} {archive.name} {' '.join(group)}")
+        groups = [[component] for component in components] if split else [components]
+        lines += [f"deb {option}{archive.uri} {archive.name} {' '.join(group)}" for group in groups]
     lines = draw(st.permutations(lines))
     cut = draw(st.integers(0, len(lines)))
     return Scenario(

@@ -26,6 +26,8 @@ from affineur.repositories.update import Update
 
 __all__ = ["Choice", "Hidden", "choose", "is_security_suite", "upgradable", "usable"]
 
+SORTED_BY_ARCHITECTURE_SINCE = "1.7~"
+PINS_BY_VERSION_SINCE = "1.1~"
 UNNAMED_SUITE = "unknown"  # apt's word for a Release without a Suite
 
 
@@ -74,7 +76,9 @@ def upgradable(
 
 
 def choose(installed: Sequence[Package], suites: Sequence[OfferedSuite], configuration: AptConfiguration) -> Choice:
-    """Foretell `apt list --upgradable` (apt 1.1 or later) in the image's file system.
+    """Foretell `apt list --upgradable` in the image's file system, in the order of the apt that is installed there.
+
+    Pins follow the rules of apt 1.1 and later; where the image's apt is older and has pins, `problems` says so.
 
     Args:
         installed: all packages of dpkg's status; those of which only configuration files are left do not count.
@@ -98,11 +102,14 @@ def choose(installed: Sequence[Package], suites: Sequence[OfferedSuite], configu
     engine = _Engine(policy, configuration, own)
     updates: list[Update] = []
     hidden: list[Hidden] = []
-    for package in sorted(installed, key=lambda package: f"{package.name}:{_slot(package.architecture, native)}"):
-        if _is_installed(package):
-            update, lost = engine.judge(package, offers.get((package.name, _slot(package.architecture, native)), ()))
-            updates.extend(update)
-            hidden.extend(lost)
+    present = [package for package in installed if _is_installed(package)]
+    own_apt = next((package.version for package in present if package.name == "apt"), None)
+    for package in _in_order(present, native, own_apt):
+        update, lost = engine.judge(package, offers.get((package.name, _slot(package.architecture, native)), ()))
+        updates.extend(update)
+        hidden.extend(lost)
+    if own_apt is not None and compare(own_apt, PINS_BY_VERSION_SINCE) < 0 and configuration.pins:
+        policy.problems.append(f"pins: foretold by the rules of apt {PINS_BY_VERSION_SINCE}; the image has {own_apt}")
     return Choice(tuple(updates), tuple(hidden), (), tuple(dict.fromkeys(policy.problems)))
 
 
@@ -145,6 +152,17 @@ def _release(suite: Suite) -> Release:
 
 def _is_installed(package: Package) -> bool:
     return package.status.split(" ")[-1] not in ("not-installed", "config-files")
+
+
+def _in_order(packages: Iterable[Package], native: str, own_apt: str | None) -> list[Package]:
+    """apt 1.7 and later sort by `name:architecture`, so that apt-utils stands before apt; earlier ones by name."""
+    by_name = own_apt is not None and compare(own_apt, SORTED_BY_ARCHITECTURE_SINCE) < 0
+
+    def place(package: Package) -> tuple[str, str]:
+        slot = _slot(package.architecture, native)
+        return (package.name, slot) if by_name else (f"{package.name}:{slot}", "")
+
+    return sorted(packages, key=place)
 
 
 def _slot(architecture: str, native: str) -> str:
