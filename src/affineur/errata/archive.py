@@ -14,7 +14,8 @@ from affineur.errors import LimitExceeded, MalformedArchive, MalformedDocument
 
 __all__ = ["listed_records", "zipped_records"]
 
-MAX_RECORDS = 1_000_000  # Ubuntu's archive has some 60,000
+MAX_RECORDS = 400_000  # Ubuntu's archive has some 60,000
+MAX_DIRECTORY_BYTES = 48 * 1024 * 1024  # a record needs some 80; the directory is read into memory as a whole
 MAX_RECORD_BYTES = 32 * 1024 * 1024  # a kernel CVE record with all its binaries has some 2 MB
 MAX_UNPACKED_BYTES = 16 * 1024**3
 MAX_LIST_BYTES = 256 * 1024 * 1024
@@ -34,6 +35,8 @@ def zipped_records(file: BinaryIO, name: str) -> Iterator[Record]:
     """
     import zipfile
 
+    if (size := _directory_bytes(file)) > MAX_DIRECTORY_BYTES:
+        raise LimitExceeded(f"{name}: a directory of {size} bytes; at most {MAX_DIRECTORY_BYTES} are read")
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
@@ -77,3 +80,25 @@ def listed_records(content: bytes, name: str) -> Iterator[Record]:
         raise MalformedDocument(f"{name}: no JSON list of records: {error}") from error
     for number, record in enumerate(records, 1):
         yield f"{name} record {number}", bytes(record)
+
+
+def _directory_bytes(file: BinaryIO) -> int:
+    """Find the size of a zip file's directory; 0 where there is no end record (and so no zip file).
+
+    Source: APPNOTE.TXT § 4.3.14-4.3.16, the end records; they are searched for where zipfile searches.
+    """
+    end = file.seek(0, 2)
+    start = max(0, end - 65_557)  # the end record, and the longest comment
+    file.seek(start)
+    tail = file.read()
+    at = len(tail) - 22 if tail[-22:-18] == b"PK\5\6" and tail[-2:] == b"\0\0" else tail.rfind(b"PK\5\6")
+    if at < 0 or len(tail) < at + 22:
+        return 0
+    size = int.from_bytes(tail[at + 12 : at + 16], "little")
+    file.seek(max(0, start + at - 20))
+    locator = file.read(20)
+    if locator[:4] == b"PK\6\7":  # zip64
+        file.seek(min(int.from_bytes(locator[8:16], "little"), end))
+        record = file.read(56)
+        size = max(size if size != 0xFFFFFFFF else 0, int.from_bytes(record[40:48], "little"))
+    return size
