@@ -4,20 +4,23 @@ The image says that it is Debian 12; its suites are signed with a fresh key, whi
 in the place of Debian's own. Everything can be bent before it is served: `files`, `suites`, `notices`, `reference`.
 """
 
+import io
+import json
 import os
 import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from affineur.cli.main import run
 from support.archive import Archive, stanza
 from support.feeds import feed_server, packed, record
-from support.registry import Registry, tar_of
+from support.registry import Layer, Registry, tar_of
 
 __all__ = ["Done", "World", "installed"]
 
@@ -32,6 +35,12 @@ class Done(NamedTuple):
     code: int
     out: str
     err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What `--json` printed."""
+        read: dict[str, Any] = json.loads(self.out)
+        return read
 
 
 def installed(name: str, version: str, architecture: str = "amd64", **fields: str) -> str:
@@ -48,8 +57,9 @@ class World:
         status: stanzas of dpkg's status.
         files: further files of the image, path → content; None leaves one of the defaults out.
         links: path → target of symbolic links of the image.
+        layers: the image's layers, base first, instead of the one that is made of all these.
         suites: name → (stanzas of main, arguments of `Archive.suite`); empty the name to leave a suite out.
-        notices: OSV records.
+        notices: OSV records, of the ecosystem `feed_name`.
         reference: lines of the configuration file that pin the archive's key.
         settings: further lines of the configuration file, at its beginning.
     """
@@ -103,6 +113,7 @@ class World:
             KEYRING: self.archive.key.armored.encode(),
         }
         self.links: dict[str, str] = {}
+        self.layers: Sequence[bytes | Layer] | None = None
         self.notices = [
             record(
                 "DSA-1-1",
@@ -122,6 +133,7 @@ class World:
             f"security = {str(name.endswith('security')).lower()}\nmax-age-days = 150\n"
             for name in ("bookworm", "bookworm-updates", "bookworm-security")
         )
+        self.feed_name = "Debian"
         self.settings = ""
         self.config_of_image: Mapping[str, Any] = {}
         self.reference_name = "team/app:1"
@@ -135,9 +147,10 @@ class World:
         """Sign and serve the suites, pack the notices, push the image."""
         for name, (stanzas, fields) in self.suites.items():
             self.archive.suite(name, {"main": stanzas}, below="debian/", **fields)
-        self.feed.archives["Debian"] = packed(self.notices)
+        self.feed.archives[self.feed_name] = packed(self.notices)
         if "1" not in (self.registry.tags("team/app") or ()):
-            self.registry.push("team/app", "1", layers=[self.layer()], config=self.config_of_image)
+            layers = [self.layer()] if self.layers is None else self.layers
+            self.registry.push("team/app", "1", layers=layers, config=self.config_of_image)
 
     def layer(self) -> bytes:
         """The image's only layer, as a tar."""
@@ -149,6 +162,15 @@ class World:
             members[path] = member
         return tar_of(members)
 
+    def update(self) -> None:
+        """Have the image take every update that its security suite offers."""
+        for offered in self.suites["bookworm-security"][0]:
+            fields = dict(line.split(": ", 1) for line in offered.splitlines())
+            name, version = fields["Package"], fields["Version"]
+            more = {"Source": fields["Source"]} if "Source" in fields else {}
+            self.status = [each for each in self.status if f"Package: {name}\n" not in each]
+            self.status.append(installed(name, version, fields["Architecture"], **more))
+
     def configuration(self) -> Path:
         """The configuration file: loopback only, the archive's host mapped, the key pinned."""
         file = self.folder / "config.toml"
@@ -159,12 +181,21 @@ class World:
         )
         return file
 
+    def words(self, command: str, *arguments: str) -> list[str]:
+        """The command line, without the program's name."""
+        return [command, "--config", str(self.configuration()), *arguments, self.image]
+
     def run(self, command: str, *arguments: str, publish: bool = True) -> Done:
         """Run `affineur COMMAND --config … ARGUMENTS IMAGE` as its user would."""
         if publish:
             self.publish()
-        words = [command, "--config", str(self.configuration()), *arguments, self.image]
+        return self.run_words(self.words(command, *arguments))
+
+    def run_words(self, words: Sequence[str]) -> Done:
+        """Run `affineur WORDS` in a process of its own."""
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LC_ALL": "C.UTF-8"}
+        if "PYTHONPATH" in os.environ:  # a checkout that is not installed
+            environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
         done = subprocess.run(
             [sys.executable, "-m", "affineur", *words],
             capture_output=True,
@@ -175,6 +206,15 @@ class World:
             check=False,
         )
         return Done(done.returncode, done.stdout, done.stderr)
+
+    def run_inside(self, command: str, *arguments: str, publish: bool = True) -> Done:
+        """As `run`, but in this process: for tests that replace a part, or run many times."""
+        if publish:
+            self.publish()
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            code = run(self.words(command, *arguments))
+        return Done(code, out.getvalue(), err.getvalue())
 
     def close(self) -> None:
         """Stop the servers."""

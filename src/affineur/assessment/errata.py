@@ -28,7 +28,8 @@ class Errata(msgspec.Struct, frozen=True):
     Attributes:
         findings: the errata that are lacking, one finding per source package.
         published: what the distribution offers, with the errata of each update.
-        unexplained: updates of which nothing says what they fix, though it was asked; they may be security updates.
+        unexplained: updates of which nothing says what they fix: notices could not be read, nor their changelogs. Where
+            all notices were read, an update that none speaks of is no security update but by its suite.
     """
 
     findings: tuple[Finding, ...]
@@ -71,11 +72,13 @@ def find_errata(
     problems: list[Unassessed] = []
     evidence: list[Evidence] = []
     notices: list[Erratum] = []
+    complete = False
     with means.progress.stage("notices"):
         if means.feeds is None:
             problems.append(Unassessed("notices", "no feed of notices is configured (feeds.osv)"))
         else:
             notices, said, seen = means.feeds.errata_for(os_release, sources)
+            complete = not said
             problems += said
             evidence += seen
     wanted, unplanned = plan(offered, notices, byte_budget=means.settings.feeds.changelog_bytes)
@@ -101,7 +104,7 @@ def find_errata(
     published = errata_of_updates(offered, known)
     known += unrated(published, suites, known)
     published = errata_of_updates(offered, known)
-    unread = {problem.what for problem in problems}
+    unread = set() if complete else {problem.what for problem in problems}
     return Errata(
         findings=tuple(match(installed, known)),
         published=tuple(published),
