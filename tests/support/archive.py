@@ -212,7 +212,7 @@ class Archive:
             fields: of the Release, lower case with underscores (`origin=`, `acquire_by_hash=`); None leaves one out.
         """
         flat = name.endswith("/")
-        folder = f"{below}{name}".removeprefix("./") if flat else f"{below}dists/{name}/"
+        folder = f"{below}{name.removeprefix('./').lstrip('/')}" if flat else f"{below}dists/{name}/"
         indexes: dict[str, bytes] = {}
         for component, stanzas in packages.items():
             for path in _index_paths(component, architectures, flat):
