@@ -45,7 +45,7 @@ def test_an_erratum_issued_in_another_zone_counts_by_its_utc_day() -> None:
         (Grade(NOON, "A"), "grade A until an erratum is published that it lacks"),
         (Grade(NOON, "F"), "grade F for good"),
         (Grade(NOON, None), "grade unknown"),
-        (Grade(NOON, None, at_best="B", at_worst="D"), "grade unknown, at best B, at worst D"),
+        (Grade(NOON, None, at_best="B", at_worst="D"), "grade unknown, at best B"),
         (
             Grade(NOON, "B", schedule=(Drop(date(2024, 2, 20), "B", ()), Drop(date(2024, 2, 28), "C", ()))),
             "grade B until 2024-02-28, then C",
@@ -63,6 +63,11 @@ def test_an_erratum_issued_in_another_zone_counts_by_its_utc_day() -> None:
 )
 def test_the_headline(grade: Grade, said: str) -> None:
     assert reading.headline(grade) == said
+
+
+def test_both_bounds_of_an_unknown_letter_are_said() -> None:
+    assert reading.letter_words(Grade(NOON, None, at_best="B", at_worst="D")) == "unknown, at best B, at worst D"
+    assert reading.letter_words(Grade(NOON, None)) == "unknown"
 
 
 def test_many_errata_of_one_drop_are_counted() -> None:
@@ -119,6 +124,21 @@ def test_support(lifecycle: Lifecycle, said: str) -> None:
 def test_evidence_is_not_said_twice() -> None:
     rule = Rule("metadata.fresh", Outcome.PASS, "fresh: bookworm-security", ("bookworm-security", "2024-02-19"))
     assert reading.grounds(rule) == ["2024-02-19"]
+
+
+def test_reasons_that_a_rule_gives_are_not_said_twice() -> None:
+    base = assessments.undetermined()
+    assert reading.further_reasons(base) == ["the reference suite bookworm-security could not be read"]
+    rule = Rule("health", Outcome.COULD_NOT_TELL, f"the grade is at best C: {base.grade.reasons[0]}")
+    again = msgspec.structs.replace(base, verdict=msgspec.structs.replace(base.verdict, rules=(rule,)))
+    assert reading.further_reasons(again) == []
+
+
+def test_one_layer_is_no_layers() -> None:
+    base = assessments.accepted()
+    one = msgspec.structs.replace(base, packages=1, image=msgspec.structs.replace(base.image, layers=1))
+    assert reading.content_words(base) == "5 layers, 88 packages"
+    assert reading.content_words(one) == "1 layer, 1 package"
 
 
 def test_the_drawing_s_window_holds_the_whole_schedule_even_at_the_ends_of_time() -> None:

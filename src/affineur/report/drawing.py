@@ -17,7 +17,7 @@ __all__ = ["timeline"]
 BAND_TOP, BAND_HEIGHT = 34, 40
 LINE = 17  # between rows of labels
 CHARACTER = 7.3  # width of one at 12 px in a wide face
-LONGEST_LABEL = 44  # characters
+LONGEST_LABEL = 64  # characters
 LONGEST_SCHEDULE = 12  # a schedule that the thresholds give has five entries; a page is not drawn for a forged one
 YEAR_TICKS = 12  # at most
 APART = 22  # between the middle of a letter and the line of today
@@ -98,11 +98,13 @@ def _labels(schedule: tuple[Drop, ...], grade: Grade, x: _Scale, width: int) -> 
 
     So the line from the band down to a label crosses no other label.
     """
+    longest = min(LONGEST_LABEL, int(width * 0.6 / CHARACTER))
     starts: list[float] = []
     parts = []
     for drop in reversed(schedule):
         errata = ", ".join(drop.because[:1]) + (f" +{len(drop.because) - 1}" if len(drop.because) > 1 else "")
-        text = shortened(f"{drop.day} {reading.letter_of(grade, drop)} {errata}".rstrip(), LONGEST_LABEL)
+        letter = f"≤ {drop.letter}" if is_bound(grade, drop.day) else drop.letter
+        text = shortened(f"{drop.day} {letter} {errata}".rstrip(), longest)
         at, across = x(drop.day), len(text) * CHARACTER
         left = at if at + across <= width else max(width - across, 0)
         row = next((row for row, start in enumerate(starts) if left + across + 10 <= start), len(starts))

@@ -77,7 +77,7 @@ def _rules(assessment: Assessment) -> str:
         evidence = "".join(f"<li>{said(line)}</li>" for line in reading.grounds(rule))
         because = said(rule.because) + (f'<ul class="quiet">{evidence}</ul>' if evidence else "")
         rows.append((_styled(word, style), f"<code>{said(rule.rule)}</code>", because))
-    return _section("Why", _table(("outcome", "rule", "because"), rows))
+    return _section("Why", _table(("outcome", "rule", "because"), rows, keep=2))
 
 
 def _health(assessment: Assessment) -> str:
@@ -86,7 +86,7 @@ def _health(assessment: Assessment) -> str:
     today = reading.day_of(grade.as_of)
     since = f" since {grade.since}" if grade.since else ""
     body = [f"<p>On {today}: <strong>{said(reading.letter_words(grade))}</strong>{since}.</p>"]
-    body += [f'<p class="warn">{said(reason)}</p>' for reason in grade.reasons]
+    body += [f'<p class="warn">{said(reason)}</p>' for reason in reading.further_reasons(assessment)]
     body += [timeline(grade, 960, "wide"), timeline(grade, 400, "narrow")]
     rows = [
         (
@@ -96,9 +96,11 @@ def _health(assessment: Assessment) -> str:
         )
         for drop in grade.schedule
     ]
-    body.append(_table(("from", "grade", "because"), rows, keep=2))
+    body.append(_table(("from", "grade", "because"), rows, keep=2, stacked=False))
     if grade.letter or grade.schedule:
-        body.append('<p class="quiet">After the line: what time alone does to it, if nothing new is published.</p>')
+        body.append(
+            '<p class="quiet">Right of the line: what time alone does, if nothing new is published. ≤: at best.</p>'
+        )
     body.append(f"<p>{said(reading.unrated_words(grade))}</p>")
     if assessment.rebuild_grade or assessment.rebuild_note:
         note = f": {said(assessment.rebuild_note)}" if assessment.rebuild_note else ""
@@ -121,7 +123,7 @@ def _errata(assessment: Assessment) -> str:
             (
                 f"{_linked(erratum.id)}<br>{said(erratum.title)}",
                 _styled(rating, style) + rated_by,
-                said(reading.age_of(erratum, day)),
+                f'<span class="id">{said(reading.age_of(erratum, day))}</span>',
                 ", ".join(map(said, assessment.packages_of.get(erratum.id, ()))),
                 ", ".join(map(_linked, erratum.cves)),
             )
@@ -149,7 +151,7 @@ def _image(assessment: Assessment) -> str:
         ("platform", said(image.platform)),
         ("its manifest", f"<code>{said(image.manifest_digest)}</code>"),
         ("built", said(image.created or "it does not say when") + age),
-        ("size", f"{reading.size_words(image.size)} compressed, {image.layers} layers, {assessment.packages} packages"),
+        ("size", f"{reading.size_words(image.size)} compressed, {reading.content_words(assessment)}"),
         ("system", said(system.pretty_name or system.id or "unknown")),
         ("published", said(system.statement)),
     ]
@@ -230,12 +232,15 @@ def _section(title: str, body: str) -> str:
     return f"<section><h2>{title}</h2>\n{body}</section>\n"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]], total: int | None = None, keep: int = 0) -> str:
+def _table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], total: int | None = None, keep: int = 0, stacked: bool = True
+) -> str:
     """Return a table of escaped cells, or nothing without rows.
 
     Args:
         total: how many rows there would be, where some were left out.
-        keep: how many columns never break; with any, the table is narrow enough to stay one on a telephone.
+        keep: how many columns never break where there is room.
+        stacked: on a telephone each cell becomes a line; else the table stays one.
     """
     if not rows:
         return ""
@@ -248,7 +253,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]], total: int | None
         f"<tr>{''.join(f'{start}{cell}</td>' for start, cell in zip(opened, row, strict=True))}</tr>\n" for row in rows
     )
     more = f"<p>… and {total - len(rows)} more.</p>" if total is not None and total > len(rows) else ""
-    style = "" if keep else ' class="stack"'
+    style = ' class="stack"' if stacked else ""
     table = f"<table{style}><thead><tr>{columns}</tr></thead>\n<tbody>{lines}</tbody></table>"
     return f'<div class="scroll">{table}</div>{more}'
 

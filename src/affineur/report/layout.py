@@ -9,7 +9,7 @@ __all__ = ["Page"]
 
 STYLES = {"good": "32", "warn": "33", "bad": "31", "strong": "1", "quiet": "2"}  # SGR codes, ECMA-48 § 8.3.117
 LONGEST_TEXT = 2000  # characters of one string from outside that a page for people shows
-LAST_COLUMN = 18  # columns that a table leaves for its last cell, where the others can be cut off
+LAST_COLUMN = 14  # columns that a table leaves for its last cell, where the others can be cut off
 FIRST_COLUMNS = 8  # but no column is cut below this
 
 

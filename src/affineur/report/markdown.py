@@ -64,7 +64,7 @@ def _schedule(assessment: Assessment) -> list[str]:
     grade = assessment.grade
     errata = {erratum.id: erratum for erratum in assessment.errata}
     past, future = reading.past_and_future(grade)
-    lines = [f"- {_said(reason)}" for reason in grade.reasons]
+    lines = [f"- {_said(reason)}" for reason in reading.further_reasons(assessment)]
     rows = [
         (str(drop.day), reading.letter_of(grade, drop), _said(reading.why_dropped(drop, errata)))
         for drop in past[-1:] + future
@@ -108,7 +108,7 @@ def _image(assessment: Assessment) -> list[str]:
     rows = [
         ("digest", _code(image.digest)),
         ("built", (_code(image.created) if image.created else "it does not say when") + age),
-        ("size", f"{reading.size_words(image.size)} compressed, {image.layers} layers, {assessment.packages} packages"),
+        ("size", f"{reading.size_words(image.size)} compressed, {reading.content_words(assessment)}"),
         ("system", _said(assessment.distribution.pretty_name or "unknown")),
         ("support", _said("; ".join(filter(None, (reading.support_words(life), life.note))))),
         ("published", _said(assessment.distribution.statement)),

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 
+from affineur.assessment.model import Assessment
 from affineur.errata.erratum import Erratum, Severity
 from affineur.trust.grade import is_bound
 from affineur.trust.model import Drop, Grade, Lifecycle, Outcome, Rule
@@ -16,7 +17,9 @@ __all__ = [
     "address",
     "age_of",
     "by_outcome",
+    "content_words",
     "day_of",
+    "further_reasons",
     "grounds",
     "headline",
     "letter_of",
@@ -106,8 +109,9 @@ def until_words(grade: Grade) -> str:
 
 
 def headline(grade: Grade) -> str:
-    """Return letter and until when, in one line."""
-    return f"grade {letter_words(grade)} {until_words(grade)}".rstrip()
+    """Return letter (or the better bound) and until when, in one line."""
+    bound = f", at best {grade.at_best}" if grade.letter is None and grade.at_best else ""
+    return f"grade {grade.letter or 'unknown'}{bound} {until_words(grade)}".rstrip()
 
 
 def age_of(erratum: Erratum, day: date) -> str:
@@ -131,6 +135,18 @@ def out_for(erratum: Erratum, day: date) -> str:
 def grounds(rule: Rule) -> list[str]:
     """Return the evidence of a rule that its sentence does not name already."""
     return [evidence for evidence in rule.evidence if evidence not in rule.because]
+
+
+def further_reasons(assessment: Assessment) -> list[str]:
+    """Return why the letter is unknown, as far as no rule of the verdict has said it already."""
+    said = [rule.because for rule in assessment.verdict.rules]
+    return [reason for reason in assessment.grade.reasons if not any(reason in because for because in said)]
+
+
+def content_words(assessment: Assessment) -> str:
+    """Say how much is in the image: "5 layers, 142 packages"."""
+    layers, packages = assessment.image.layers, assessment.packages
+    return f"{layers} layer{'s' * (layers != 1)}, {packages} package{'s' * (packages != 1)}"
 
 
 def unrated_words(grade: Grade) -> str:

@@ -62,7 +62,7 @@ footer { color: var(--quiet); font-size: .87rem; padding-bottom: 2rem; }
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; } .letter { width: 4.4rem; height: 4.4rem; }
   table.stack thead { display: none; } table.stack tr { display: block; border-top: 1px solid var(--line);
   padding: .45rem 0; } table.stack td { display: block; border: 0; padding: .05rem 0; white-space: normal; }
-  table.stack td:empty { display: none; }
+  td:last-child { overflow-wrap: anywhere; } table.stack td:empty { display: none; }
   table.stack td[data-label]::before { content: attr(data-label) ": "; color: var(--quiet); } }
 @media print { :root { --ground: #fff; --card: #fff; --ink: #000; --quiet: #444; --line: #bbb; --good: #116329;
   --warn: #8a5300; --bad: #b3261e; --link: #000; } body { font-size: 10pt; } section { break-inside: avoid-page; }

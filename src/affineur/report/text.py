@@ -91,9 +91,12 @@ def _strip(page: Page, grade: Grade) -> None:
 
 def _verdict(page: Page, assessment: Assessment) -> None:
     decision = assessment.verdict.decision
-    word = page.paint(decision.value.upper(), DECISION_STYLE[decision])
-    headline = page.paint(reading.headline(assessment.grade), _letter_style(assessment.grade.letter))
-    page.raw(f"{word}  {headline}")
+    word = decision.value.upper()
+    style = _letter_style(assessment.grade.letter)
+    first, *rest = page.wrapped(reading.headline(assessment.grade), len(word) + 2)
+    page.raw(f"{page.paint(word, DECISION_STYLE[decision])}  {page.paint(first, style)}")
+    for line in rest:
+        page.raw(" " * (len(word) + 2) + page.paint(line, style))
     page.paragraph(f"{assessment.image.reference} ({assessment.image.platform})", 0, "strong")
 
 
@@ -120,8 +123,7 @@ def _image(page: Page, assessment: Assessment) -> None:
         page.fact("", f"an index; for {image.platform}: {image.manifest_digest}", 7)
     age = f", {_days(assessment.build_age_days)} old" if assessment.build_age_days is not None else ""
     page.fact("built", f"{image.created or 'it does not say when'}{age}", 7)
-    layers = "1 layer" if image.layers == 1 else f"{image.layers} layers"
-    page.fact("size", f"{reading.size_words(image.size)} compressed, {layers}, {assessment.packages} packages", 7)
+    page.fact("size", f"{reading.size_words(image.size)} compressed, {reading.content_words(assessment)}", 7)
     if image.base_name:
         page.fact("base", f"{image.base_name} (only claimed)", 7)
     page.fact("system", distribution.pretty_name or distribution.id or "unknown", 7)
@@ -134,7 +136,7 @@ def _health(page: Page, assessment: Assessment) -> None:
     grade = assessment.grade
     since = f", since {grade.since}" if grade.since else ""
     page.title("Health", f"on {reading.day_of(grade.as_of)}: {reading.letter_words(grade)}{since}")
-    for reason in grade.reasons:
+    for reason in reading.further_reasons(assessment):
         page.paragraph(reason, style="warn")
     past, future = reading.past_and_future(grade)
     _drops(page, assessment, past[-1:] + future)
@@ -177,10 +179,14 @@ def _updates(page: Page, assessment: Assessment) -> None:
     held = sum(1 for update in updates if update.held)
     phased = sum(1 for update in updates if update.phased is not None)
     page.title("Updates that its own sources offer", str(len(updates)) if updates else "")
-    parts = [f"{security} for security", f"{len(updates) - security - untold} other"]
-    parts += [f"{untold} could not be told"] if untold else []
-    parts += [f"{held} held"] if held else []
-    parts += [f"{phased} phased"] if phased else []
+    counts = (
+        (security, "for security"),
+        (len(updates) - security - untold, "other"),
+        (untold, "could not be told"),
+        (held, "held"),
+        (phased, "phased"),
+    )
+    parts = [f"{count} {word}" for count, word in counts if count]
     asked = any(suite.role != "reference" for suite in assessment.suites)
     page.paragraph(
         ", ".join(parts) if updates else "none" if asked else "could not be told: none of its sources was read"
