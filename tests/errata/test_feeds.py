@@ -48,8 +48,19 @@ class Clock:
         return self.moment
 
 
+CLIENTS: list[Client] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    while CLIENTS:
+        CLIENTS.pop().close()
+
+
 def feeds(server: FeedServer, folder: Path, **more: Any) -> Feeds:
     client = Client(environment={}, attempts=1)
+    CLIENTS.append(client)
     return Feeds(FeedStore(folder), client, base=server.url, **more)
 
 

@@ -149,6 +149,8 @@ def test_what_is_remembered_is_not_fetched_again(tmp_path: Path) -> None:
     again, asked = run([offered("a", content)], {}, remembered=texts, byte_budget=0)
     assert asked == []
     assert again.errata == first.errata
+    updates = [offered("a", content), update("b", size=100)]
+    assert [one.source for one in plan(updates, byte_budget=100, remembered=texts)[0]] == ["b", "a"]
     texts.close()
 
 

@@ -67,6 +67,16 @@ def test_a_failed_build_leaves_the_old_index_and_nothing_else(store: FeedStore) 
     assert [path.name for path in store.folder.iterdir()] == ["a.sqlite"]
 
 
+def test_what_a_killed_build_left_is_removed_in_time(store: FeedStore) -> None:
+    store.folder.mkdir(parents=True)
+    old, young = store.folder / ".a-1.new", store.folder / ".a-2.new"
+    old.write_text("")
+    young.write_text("")
+    os.utime(old, (0, 0))
+    build(store, [])
+    assert sorted(path.name for path in store.folder.iterdir()) == [".a-2.new", "a.sqlite"]
+
+
 def test_a_reader_keeps_what_it_opened_while_another_process_rebuilds(store: FeedStore) -> None:
     build(store, [("x", b"1")])
     index = store.open("a", "v1")

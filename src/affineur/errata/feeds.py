@@ -3,7 +3,8 @@
 Source: https://google.github.io/osv.dev/data/ § Data dumps. One archive holds a distribution's notices and CVE records
 of all its releases; it is some 100 MB, so it is fetched once, asked for by its ETag afterwards, and kept as an index of
 the facts that are needed (store/feeds.py). A feed that does not answer in time is replaced by the copy of last time,
-whose date is said; without one, the errata could not be told.
+whose date is said; without one, the errata could not be told. OSV does not sign its archives: they are as authentic as
+the server that TLS names.
 """
 
 import hashlib
@@ -183,7 +184,7 @@ class Feeds:
         if self._offline or self._web is None:
             if index is None:
                 return _nothing(what, "there is no copy of them, and nothing may be asked (--offline)")
-        elif index is None or self._now() - index.checked >= self._recheck_after:
+        elif index is None or abs(self._now() - index.checked) >= self._recheck_after:  # also after a clock set back
             try:
                 index = self._asked(self._web, url, index, wanted)
             except (SourceError, ContentError, OSError) as error:

@@ -68,12 +68,17 @@ class Described(msgspec.Struct, frozen=True):
 
 
 def plan(
-    updates: Iterable[Update], notices: Iterable[Erratum] = (), *, byte_budget: int = BYTE_BUDGET
+    updates: Iterable[Update],
+    notices: Iterable[Erratum] = (),
+    *,
+    byte_budget: int = BYTE_BUDGET,
+    remembered: Remembered | None = None,
 ) -> tuple[list[Wanted], list[Unassessed]]:
     """Choose the changelogs to fetch: security updates first, then by size, as far as the budget goes.
 
     Args:
         notices: a source whose available version one of them fixes needs no changelog.
+        remembered: what was read earlier costs nothing, so that each run gets further.
 
     Returns:
         what is wanted; and the sources for which there is no .deb to ask, or no budget left.
@@ -98,8 +103,10 @@ def plan(
     wanted.sort(key=lambda one: (not any(u.security for u in one.candidates), one.candidates[0].size, one.source))
     kept: list[Wanted] = []
     for one in wanted:
-        byte_budget -= one.candidates[0].size
-        if byte_budget < 0:
+        first = one.candidates[0]
+        cost = 0 if remembered and remembered.get(f"sha256:{first.sha256}") is not None else first.size
+        byte_budget -= cost
+        if cost and byte_budget < 0:
             problems.append(Unassessed(_what(one.source, one.available), "over the byte budget for changelogs"))
         else:
             kept.append(one)

@@ -12,6 +12,7 @@ import hashlib
 import os
 import sqlite3
 import tempfile
+import time
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from affineur.store.database import open_database, transaction
 __all__ = ["FeedIndex", "FeedMeta", "FeedStore", "Texts", "local_files", "reading", "state_of"]
 
 KEYS_AT_ONCE = 500  # below SQLite's smallest limit on variables, 999
+LEFT_BEHIND_S = 86_400.0  # no build takes that long
 MAX_TEXTS = 5_000
 _TEXTS = "CREATE TABLE text (digest TEXT NOT NULL UNIQUE, body BLOB NOT NULL);"
 _APPLICATION_ID = 0x41464649  # "AFFI"
@@ -146,6 +148,7 @@ class FeedStore:
             OSError: the folder cannot be written.
         """
         self._make_folder()
+        self._clean_up()
         handle, temporary = tempfile.mkstemp(prefix=f".{name}-", suffix=".new", dir=self.folder)
         os.close(handle)
         try:
@@ -159,6 +162,13 @@ class FeedStore:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
             raise
+
+    def _clean_up(self) -> None:
+        """Remove what a build that was killed has left."""
+        for path in self.folder.glob(".*.new"):
+            with contextlib.suppress(OSError):
+                if time.time() - path.stat().st_mtime > LEFT_BEHIND_S:
+                    path.unlink()
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.sqlite"
