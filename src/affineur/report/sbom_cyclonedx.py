@@ -1,12 +1,11 @@
 """The packages of an image as CycloneDX 1.6 in JSON (ECMA-424)."""
 
-import json
 import uuid
 from typing import Any
 
 from affineur.packages.purl import oci_purl
 from affineur.report.documents import InstalledPackage, Packages
-from affineur.report.escape import json_text
+from affineur.report.json import encoded
 
 __all__ = ["render"]
 
@@ -58,7 +57,7 @@ def render(document: Packages) -> str:
             {"aggregate": "incomplete" if document.unassessed else "complete", "assemblies": [root]},
         ],
     }
-    return json_text(json.dumps(bom, indent=2, ensure_ascii=False)) + "\n"
+    return encoded(bom)
 
 
 def _component(package: InstalledPackage, references: dict[str, int]) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """The packages of an image as SPDX 2.3 in JSON."""
 
-import json
 import re
 import uuid
 from typing import Any
 
 from affineur.packages.purl import oci_purl
 from affineur.report.documents import InstalledPackage, Packages
-from affineur.report.escape import json_text
+from affineur.report.json import encoded
 
 __all__ = ["render"]
 
@@ -36,9 +35,9 @@ def render(document: Packages) -> str:
         "externalRefs": [_reference(root)],
         "summary": document.distribution.pretty_name,
     }
-    algorithm, _, encoded = image.manifest_digest.partition(":")
+    algorithm, _, digits = image.manifest_digest.partition(":")
     if algorithm in ("sha256", "sha512"):
-        container["checksums"] = [{"algorithm": algorithm.upper(), "checksumValue": encoded}]
+        container["checksums"] = [{"algorithm": algorithm.upper(), "checksumValue": digits}]
     spdx = {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",  # § 6.2: of the document itself, and no other is allowed
@@ -55,7 +54,7 @@ def render(document: Packages) -> str:
     }
     if not document.unassessed:
         del spdx["comment"]
-    return json_text(json.dumps(spdx, indent=2, ensure_ascii=False)) + "\n"
+    return encoded(spdx)
 
 
 def _package(package: InstalledPackage, number: int) -> dict[str, Any]:
