@@ -37,8 +37,8 @@ def page(file: Path | None = None) -> Page:
 
 
 def write(text: str, file: Path | None = None) -> None:
-    """Print, or write a file. Raises InvalidSettings where the file cannot be written."""
-    text = text if text.endswith("\n") else text + "\n"
+    """Print, or write a file; an empty text prints nothing. Raises InvalidSettings where the file cannot be written."""
+    text = text if text.endswith("\n") or not text else text + "\n"
     if file is None:
         click.echo(text, nl=False)
         return
