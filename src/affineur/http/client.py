@@ -7,9 +7,11 @@ with its host (Authorization, Cookie) stays there. Safe for several threads.
 import contextlib
 import os
 import random
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -18,18 +20,15 @@ import msgspec
 
 from affineur.errors import ForbiddenAddress, SourceError, Unreachable
 from affineur.http.addresses import AddressPolicy, Reach
+from affineur.http.connections import Connections, Exchange, Origin
 from affineur.http.connector import Connector, connected
 from affineur.http.mirrors import MirrorMap
-from affineur.http.pools import Pools
 from affineur.http.proxies import proxy_for
 from affineur.http.response import Headers, Response, bounded_body, chunks, raise_for_status, retry_after_s
 from affineur.http.schemes import may_be_plain, speaks_tls
 
 if TYPE_CHECKING:
     import socket
-    import ssl
-
-    from urllib3.response import BaseHTTPResponse
 
 __all__ = ["Account", "Client", "Stream"]
 
@@ -63,10 +62,10 @@ class Account(msgspec.Struct):
 class Stream:
     """An open body: iterate once over chunks of up to 512 KiB, as transferred, never decoded."""
 
-    def __init__(self, raw: "BaseHTTPResponse", url: str, account: Account) -> None:
+    def __init__(self, raw: Exchange, url: str, account: Account) -> None:
         self._raw, self._account = raw, account
         self.status, self.url = raw.status, url
-        self.headers = Headers(list(raw.headers.iteritems()))
+        self.headers = Headers(raw.headers)
 
     def __iter__(self) -> Iterator[bytes]:
         """Raises Unreachable where the connection breaks before the announced length."""
@@ -117,7 +116,8 @@ class Client:
         self._plain: dict[str, bool] = {}
         self._context: ssl.SSLContext | None = None
         self._lock = threading.RLock()
-        self._pools = Pools(self._opened, self._tls, connect_s, read_s)
+        self._connect_s = connect_s
+        self._connections = Connections(self._opened, self._tls, read_s)
 
     def __enter__(self) -> "Client":
         return self
@@ -127,7 +127,7 @@ class Client:
 
     def close(self) -> None:
         """Close idle connections; the client may be used again."""
-        self._pools.close()
+        self._connections.close()
 
     def get(
         self,
@@ -154,7 +154,7 @@ class Client:
             with _translated(final, "reading the answer"):
                 body = bounded_body(raw, limit, final) if method != "HEAD" else b""
             account.bytes += len(body)
-            found = Response(raw.status, Headers(list(raw.headers.iteritems())), body, final)
+            found = Response(raw.status, Headers(raw.headers), body, final)
         if found.status not in also:
             wait = retry_after_s(found.headers.get("Retry-After"), time.time())
             raise_for_status(found.status, url, _shown(body), wait)
@@ -173,8 +173,8 @@ class Client:
         with self._opened_url("GET", url, headers or {}, reach) as (raw, final, account):
             if raw.status not in also and not 200 <= raw.status < 300:
                 with _translated(final, "reading the answer"):
-                    detail = _shown(raw.read1(4096, decode_content=False))
-                wait = retry_after_s(raw.headers.get("Retry-After", ""), time.time())
+                    detail = _shown(raw.read1(4096))
+                wait = retry_after_s(Headers(raw.headers).get("Retry-After"), time.time())
                 raise_for_status(raw.status, url, detail, wait)
                 raise SourceError(f"{url}: an answer without content (HTTP {raw.status})")
             yield Stream(raw, final, account)
@@ -211,7 +211,7 @@ class Client:
     @contextlib.contextmanager
     def _opened_url(
         self, method: str, url: str, headers: Mapping[str, str], reach: Reach
-    ) -> "Iterator[tuple[BaseHTTPResponse, str, Account]]":
+    ) -> Iterator[tuple[Exchange, str, Account]]:
         """Follow redirects; hand out the last answer with its body unread."""
         sent = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **headers}
         seen: list[str] = []
@@ -221,7 +221,7 @@ class Client:
             scheme, host, port = _origin(url)
             account = self._account(host, port)
             raw = self._sent(method, url, sent, reach, account)
-            location = raw.headers.get("Location")
+            location = Headers(raw.headers).get("Location")
             if raw.status not in _REDIRECTS or not location:
                 break
             _put_aside(raw)
@@ -241,9 +241,7 @@ class Client:
         finally:
             _put_aside(raw)
 
-    def _sent(
-        self, method: str, url: str, headers: Mapping[str, str], reach: Reach, account: Account
-    ) -> "BaseHTTPResponse":
+    def _sent(self, method: str, url: str, headers: Mapping[str, str], reach: Reach, account: Account) -> Exchange:
         """One hop, with retries."""
         for attempt in range(1, self._attempts + 1):
             last = attempt == self._attempts
@@ -259,7 +257,7 @@ class Client:
             else:
                 if raw.status not in _TRANSIENT or last:
                     return raw
-                wait = retry_after_s(raw.headers.get("Retry-After", ""), time.time())
+                wait = retry_after_s(Headers(raw.headers).get("Retry-After"), time.time())
                 if wait is not None and wait > MAX_RETRY_AFTER_S:
                     return raw
                 raw.close()
@@ -269,33 +267,23 @@ class Client:
             self._sleep(backoff if wait is None else wait)
         raise AssertionError("the last attempt returns or raises")
 
-    def _once(self, method: str, url: str, headers: Mapping[str, str], reach: Reach) -> "BaseHTTPResponse":
+    def _once(self, method: str, url: str, headers: Mapping[str, str], reach: Reach) -> Exchange:
         scheme, host, port = _origin(url)
         parts = urlsplit(url)
         proxy = proxy_for(scheme, host, port, self._environment)
-        if proxy:
-            self._addresses.check_name(host, reach)
-        pool = self._pools.pool(scheme, host, port, reach, proxy)
-        path = urlunsplit(("", "", parts.path or "/", parts.query, ""))
-        return pool.urlopen(
-            method,
-            urlunsplit((scheme, parts.netloc, parts.path or "/", parts.query, ""))
-            if proxy and scheme == "http"
-            else path,
-            headers=dict(headers),
-            redirect=False,
-            retries=False,
-            preload_content=False,
-            decode_content=False,
-            assert_same_host=False,
-        )
+        target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        if proxy is not None:
+            self._addresses.check_name(host, reach)  # the proxy resolves it, so its address is not ours to check
+            if scheme == "http":
+                target = urlunsplit((scheme, parts.netloc, parts.path or "/", parts.query, ""))
+        return self._connections.request(Origin(scheme, host, port, reach, proxy), method, target, headers)
 
-    def _opened(self, host: str, port: int, reach: Reach, timeout_s: float) -> "socket.socket":
-        connection, found = connected(self._connector, self._addresses, host, port, reach, timeout_s)
+    def _opened(self, host: str, port: int, reach: Reach) -> "socket.socket":
+        connection, found = connected(self._connector, self._addresses, host, port, reach, self._connect_s)
         self._reached[host.lower(), port] = found
         return connection
 
-    def _tls(self) -> "ssl.SSLContext":
+    def _tls(self) -> ssl.SSLContext:
         from affineur.http.tls import context
 
         with self._lock:
@@ -309,12 +297,12 @@ class Client:
             return self.accounts.setdefault(name, Account())
 
 
-def _put_aside(raw: "BaseHTTPResponse") -> None:
-    """Keep the connection if little is left to read, close it otherwise. A body read to its end has let go of it."""
-    remaining = raw.length_remaining
-    if remaining is not None and remaining <= MAX_DRAINED:
-        with contextlib.suppress(Unreachable), _translated(raw.url or "", "reading the answer"):
-            raw.drain_conn()
+def _put_aside(raw: Exchange) -> None:
+    """Keep the connection if little is left to read, close it otherwise."""
+    remaining = raw.remaining
+    if remaining is not None and 0 < remaining <= MAX_DRAINED:
+        with contextlib.suppress(OSError, HTTPException):
+            raw.read(remaining)
     raw.close()
 
 
@@ -337,34 +325,27 @@ def _origin(url: str, referrer: str = "") -> tuple[str, str, int]:
 
 @contextlib.contextmanager
 def _translated(url: str, step: str) -> Iterator[None]:
-    """urllib3's errors as ours: which host, which step, what to do."""
-    from urllib3.exceptions import HTTPError, ProxyError, ReadTimeoutError, SSLError
-
+    """The standard library's errors as ours: which host, which step, what to do."""
     host = urlsplit(url).netloc
     try:
         yield
-    except ReadTimeoutError as problem:
-        raise Unreachable(f"{host}: no answer in time while {step}") from problem
-    except SSLError as problem:
+    except TimeoutError as problem:
+        reason = f": {problem}" if "slower" in str(problem) else ""
+        raise Unreachable(f"{host}: no answer in time while {step}{reason}") from problem
+    except ssl.SSLError as problem:
         raise Unreachable(f"{host}: {_tls_problem(problem)}") from problem
-    except ProxyError as problem:
-        raise Unreachable(f"{host}: the proxy did not connect: {str(problem)[:200]}") from problem
-    except HTTPError as problem:
-        raise Unreachable(f"{host}: the connection broke while {step}: {str(problem)[:200]}") from problem
-    except OSError as problem:
-        raise Unreachable(f"{host}: the connection broke while {step}: {problem}") from problem
+    except (OSError, HTTPException) as problem:
+        reason = str(problem)[:200] or type(problem).__name__
+        raise Unreachable(f"{host}: the connection broke while {step}: {reason}") from problem
 
 
-def _tls_problem(problem: Exception) -> str:
-    import ssl
-
-    cause = problem.args[0] if problem.args else problem
-    if isinstance(cause, ssl.SSLCertVerificationError):
+def _tls_problem(problem: ssl.SSLError) -> str:
+    if isinstance(problem, ssl.SSLCertVerificationError):
         return (
-            f"its certificate is not acceptable: {cause.verify_message}"
+            f"its certificate is not acceptable: {problem.verify_message}"
             " (--cert-dir names further authorities; --tls-verify=false asks anyway)"
         )
-    return f"TLS failed: {getattr(cause, 'reason', None) or cause}"
+    return f"TLS failed: {problem.reason or problem}"
 
 
 def _shown(body: bytes) -> str:

@@ -3,14 +3,11 @@
 import time
 import zlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from affineur.errors import Denied, LimitExceeded, NotFound, RateLimited, SourceError, Unreachable
-
-if TYPE_CHECKING:
-    from urllib3.response import BaseHTTPResponse
+from affineur.http.connections import Exchange
 
 __all__ = ["Headers", "Response", "bounded_body", "chunks", "raise_for_status", "retry_after_s"]
 
@@ -50,20 +47,20 @@ class Response(msgspec.Struct, frozen=True):
     url: str
 
 
-def bounded_body(raw: "BaseHTTPResponse", limit: int, url: str) -> bytes:
+def bounded_body(raw: Exchange, limit: int, url: str) -> bytes:
     """At most `limit` bytes, decoded where the server compressed in spite of our asking for identity.
 
     Raises:
         LimitExceeded: more than `limit` bytes, as sent or decoded; or slower than MAX_BODY_S.
         Unreachable: gzip that does not decode, or an encoding that was not asked for and is not gzip.
     """
-    length = raw.headers.get("Content-Length", "")
-    if length.isdigit() and len(length) < 20 and int(length) > limit and raw.status != 416:
-        raise LimitExceeded(f"{url}: {length} bytes announced, at most {limit} are read")
+    announced = raw.remaining
+    if announced is not None and announced > limit:
+        raise LimitExceeded(f"{url}: {announced} bytes announced, at most {limit} are read")
     deadline = time.monotonic() + MAX_BODY_S
     parts: list[bytes] = []
     received = 0
-    while part := raw.read1(65536, decode_content=False):
+    while part := raw.read1(65536):
         received += len(part)
         if received > limit:
             raise LimitExceeded(f"{url}: more than {limit} bytes")
@@ -71,7 +68,7 @@ def bounded_body(raw: "BaseHTTPResponse", limit: int, url: str) -> bytes:
             raise LimitExceeded(f"{url}: not complete after {MAX_BODY_S:.0f} s")
         parts.append(part)
     body = b"".join(parts)
-    encoding = raw.headers.get("Content-Encoding", "identity").strip().lower()
+    encoding = Headers(raw.headers).get("Content-Encoding", "identity").strip().lower()
     if encoding in ("identity", "") or not body:
         return body
     if encoding not in ("gzip", "x-gzip"):
@@ -92,12 +89,9 @@ def _gunzipped(body: bytes, limit: int, url: str) -> bytes:
     return plain
 
 
-def chunks(raw: "BaseHTTPResponse") -> Iterator[bytes]:
+def chunks(raw: Exchange) -> Iterator[bytes]:
     """The body as transferred, CHUNK_BYTES at a time (less at the end); never decoded."""
-    if raw.chunked:
-        yield from raw.stream(CHUNK_BYTES, decode_content=False)
-        return
-    while part := raw.read(CHUNK_BYTES, decode_content=False):
+    while part := raw.read(CHUNK_BYTES):
         yield part
 
 

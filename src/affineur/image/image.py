@@ -12,7 +12,7 @@ from affineur.oci.platform import Platform, default_platform, preference
 from affineur.oci.reference import Reference
 from affineur.source.source import Source
 
-__all__ = ["Child", "Image", "choose", "open_image", "read_children"]
+__all__ = ["Child", "Image", "choose", "open_image", "read_child", "read_children"]
 
 BASE_NAME = "org.opencontainers.image.base.name"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
@@ -131,20 +131,20 @@ def open_image(source: Source, platform: Platform | None = None) -> Image:
     if isinstance(parsed, Index):
         index, children = parsed, read_children(parsed)
         manifest_document, parsed = _descend(source, parsed, platform or default_platform())
-    if isinstance(parsed, Schema1):
-        raise UnsupportedContent(
-            f"{source.reference} is an image of Docker's schema 1, withdrawn in 2019: its content cannot be verified;"
-            " push it again with a current tool"
-        )
-    if named := artifact(parsed):
-        raise UnsupportedContent(f"{source.reference} is no container image but {named}")
-    content = _config(source, parsed.config)
-    config = read_config(content, f"{source.reference.name}@{parsed.config.digest}")
-    if len(config.diff_ids) != len(parsed.layers):
-        raise MalformedDocument(
-            f"{source.reference}: the manifest has {len(parsed.layers)} layers, its config {len(config.diff_ids)}"
-        )
-    return Image(source.reference, document, children, manifest_document, parsed, config, content, index)
+    manifest, config, content = _opened(source, parsed, str(source.reference))
+    return Image(source.reference, document, children, manifest_document, manifest, config, content, index)
+
+
+def read_child(source: Source, promise: Descriptor) -> tuple[Manifest, Config]:
+    """Manifest and config of one image of an index. Raises as `open_image`, also for an index within the index."""
+    document = source.manifest(promise.digest)
+    if len(document.content) != promise.size:
+        raise SizeMismatch(document.source, promise.size, len(document.content))
+    parsed = read_manifest(document)
+    if isinstance(parsed, Index):
+        raise UnsupportedContent("it is an index within an index")
+    manifest, config, _ = _opened(source, parsed, f"{source.reference.name}@{promise.digest}")
+    return manifest, config
 
 
 def read_children(index: Index) -> tuple[Child, ...]:
@@ -173,6 +173,24 @@ def choose(children: tuple[Child, ...], wanted: Platform, name: str) -> Child:
         return images[0]
     there = ", ".join(sorted({str(child.platform) for child in images if child.platform})) or "none that is named"
     raise NotFound(f"{name}: no image for {wanted}; there is: {there}")
+
+
+def _opened(source: Source, parsed: Manifest | Schema1, name: str) -> tuple[Manifest, Config, bytes]:
+    """The manifest if it is one of an image, its config and that config's bytes."""
+    if isinstance(parsed, Schema1):
+        raise UnsupportedContent(
+            f"{name} is an image of Docker's schema 1, withdrawn in 2019: its content cannot be verified;"
+            " push it again with a current tool"
+        )
+    if named := artifact(parsed):
+        raise UnsupportedContent(f"{name} is no container image but {named}")
+    content = _config(source, parsed.config)
+    config = read_config(content, f"{source.reference.name}@{parsed.config.digest}")
+    if len(config.diff_ids) != len(parsed.layers):
+        raise MalformedDocument(
+            f"{name}: the manifest has {len(parsed.layers)} layers, its config {len(config.diff_ids)}"
+        )
+    return parsed, config, content
 
 
 def _descend(source: Source, index: Index, wanted: Platform) -> tuple[Document, Manifest | Schema1]:

@@ -25,7 +25,7 @@ _HEX = re.compile(r"[0-9a-f]+")
 class Digest(str):
     """`algorithm:encoded`. A str, so that it prints, sorts and serves as a key; made only of what fits the grammar.
 
-    An algorithm that is not registered passes the grammar, as the specification asks, and cannot be verified:
+    For JSON, `str(digest)`: msgspec encodes plain strings only. An algorithm that is not registered passes the grammar, as the specification asks, and cannot be verified:
     `hasher` says so.
     """
 

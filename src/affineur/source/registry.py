@@ -122,6 +122,7 @@ class RegistrySource:
         url = f"{self.url}/blobs/{descriptor.digest}"
         what = f"{self.reference.name}: blob {descriptor.digest}"
         for last in (False, True):
+            token = self._token
             with self._client.stream(url, headers=self._authorization(), reach=Reach.OWN, also=(401,)) as stream:
                 if stream.status != 401:
                     yield from verified(stream, descriptor, what)
@@ -129,7 +130,7 @@ class RegistrySource:
                 lines = stream.headers.all("WWW-Authenticate")
             if last:
                 raise_for_status(401, what)
-            self._answer(lines, what)
+            self._answer(lines, what, token)
 
     def tags(self) -> Iterator[str]:
         """See `Source`. Pages are followed by their Link, on the registry's own host only."""
@@ -163,9 +164,10 @@ class RegistrySource:
 
     def _get(self, url: str, what: str, limit: int, accept: str) -> Response:
         """A document of this registry, logging in when it asks for that."""
+        token = self._token
         response = self._asked(url, limit, accept)
         if response.status == 401:
-            self._answer(response.headers.all("WWW-Authenticate"), what)
+            self._answer(response.headers.all("WWW-Authenticate"), what, token)
             response = self._asked(url, limit, accept)
         self._note(response)
         if not 200 <= response.status < 300:
@@ -188,11 +190,13 @@ class RegistrySource:
             return {"Authorization": self._login.basic()}
         return {}
 
-    def _answer(self, lines: list[str], what: str) -> None:
-        """Get what the next request needs, or raise Denied."""
+    def _answer(self, lines: list[str], what: str, refused: Token | None) -> None:
+        """Get what the next request needs, or raise Denied. Args: refused: the token that was not enough."""
         offered = challenges(lines)
         bearer = next((c for c in offered if c.scheme == "bearer" and c.parameters.get("realm")), None)
         with self._lock:
+            if self._token is not refused:
+                return  # another thread has just been given a new one
             if bearer is not None:
                 scope = f"repository:{self.reference.repository}:pull"
                 self._token = fetch_token(self._client, bearer, self.url, scope, self._login)

@@ -1,0 +1,232 @@
+"""What can be said of an image without reading a layer: skopeo's keys, and under one key what skopeo cannot say."""
+
+from collections.abc import Callable, Iterable
+from threading import Thread
+
+import msgspec
+
+from affineur.errors import Error
+from affineur.evidence import Unassessed
+from affineur.image.image import Child, Image, read_child
+from affineur.oci.descriptor import Descriptor
+from affineur.source.source import Source
+
+__all__ = ["Attestation", "Inspection", "LayerData", "More", "PlatformFacts", "beside", "inspection", "read_platforms"]
+
+MAX_PLATFORMS_READ = 64
+"""Children of an index whose manifest and config are fetched; the rest are listed as the index describes them."""
+AT_ONCE = 8
+
+
+class LayerData(msgspec.Struct, frozen=True):
+    """One layer, in the words of containers/image (`types.ImageInspectLayer`)."""
+
+    MIMEType: str
+    Digest: str
+    Size: int
+    Annotations: dict[str, str] | None
+
+
+class Attestation(msgspec.Struct, frozen=True):
+    """A child of the index that speaks of another: an SBOM, a provenance."""
+
+    digest: str
+    media_type: str
+    size: int
+
+
+class PlatformFacts(msgspec.Struct, frozen=True):
+    """One image of an index.
+
+    Attributes:
+        size: compressed bytes of its layers; None where its manifest could not be read, or is none of an image.
+        layers, created, architecture: likewise; `created` is also None where the config has none.
+        claimed: the platform as the index says; `platform` is as the config says where that was read.
+    """
+
+    platform: str
+    claimed: str
+    digest: str
+    media_type: str
+    size: int | None = None
+    layers: int | None = None
+    created: str | None = None
+    attestations: tuple[Attestation, ...] = ()
+    annotations: dict[str, str] | None = None
+
+
+class More(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
+    """The member `affineur`.
+
+    Attributes:
+        media_type: of what the name points at; `manifest_media_type` of the platform's manifest.
+        base_name, base_digest: only claimed.
+        platforms: of the index, in its order; empty without an index.
+        hosts: `host:port` that were asked.
+        warnings: the registry's `Warning: 299`.
+        rate_limit: what is left of the registry's budget, in its own words.
+    """
+
+    schema_: str
+    reference: str
+    media_type: str
+    manifest_digest: str
+    manifest_media_type: str
+    platform: str
+    config_digest: str
+    config_media_type: str
+    size: int
+    diff_ids: tuple[str, ...]
+    annotations: dict[str, str]
+    index_annotations: dict[str, str]
+    base_name: str | None
+    base_digest: str | None
+    user: str
+    entrypoint: tuple[str, ...]
+    cmd: tuple[str, ...]
+    platforms: tuple[PlatformFacts, ...]
+    hosts: tuple[str, ...]
+    warnings: tuple[str, ...]
+    rate_limit: str | None
+    unassessed: tuple[Unassessed, ...]
+
+
+class Inspection(msgspec.Struct, frozen=True):
+    """`affineur inspect --json`: the keys of `skopeo inspect` with its values, null where it has null, and ours."""
+
+    Name: str
+    Digest: str
+    RepoTags: tuple[str, ...]
+    Created: str | None
+    DockerVersion: str
+    Labels: dict[str, str] | None
+    Architecture: str
+    Os: str
+    Layers: tuple[str, ...]
+    LayersData: tuple[LayerData, ...]
+    Env: tuple[str, ...] | None
+    affineur: More
+
+
+def inspection(
+    source: Source,
+    image: Image,
+    tags: tuple[str, ...],
+    platforms: tuple[PlatformFacts, ...],
+    unassessed: Iterable[Unassessed] = (),
+) -> Inspection:
+    """Put the document together; asks nothing. Args: tags: empty where none were asked for."""
+    config, run = image.config, image.config.run
+    return Inspection(
+        Name=image.reference.name,
+        Digest=str(image.digest),
+        RepoTags=tags,
+        Created=image.created,
+        DockerVersion=config.docker_version or "",
+        Labels=run.labels,
+        Architecture=config.architecture,
+        Os=config.os,
+        Layers=tuple(str(layer.digest) for layer in image.layers),
+        LayersData=tuple(LayerData(x.media_type, str(x.digest), x.size, x.annotations) for x in image.layers),
+        Env=run.env,
+        affineur=More(
+            schema_="affineur.inspection/1",
+            reference=str(image.reference),
+            media_type=image.index.media_type if image.index is not None else image.manifest.media_type,
+            manifest_digest=str(image.manifest_document.digest),
+            manifest_media_type=image.manifest.media_type,
+            platform=str(image.platform),
+            config_digest=str(image.manifest.config.digest),
+            config_media_type=image.manifest.config.media_type,
+            size=image.size,
+            diff_ids=tuple(str(each) for each in image.diff_ids),
+            annotations=image.manifest.annotations or {},
+            index_annotations=(image.index.annotations if image.index is not None else None) or {},
+            base_name=image.base_name,
+            base_digest=image.base_digest,
+            user=run.user or "",
+            entrypoint=run.entrypoint or (),
+            cmd=run.cmd or (),
+            platforms=platforms,
+            hosts=source.hosts,
+            warnings=source.warnings,
+            rate_limit=source.rate_limit,
+            unassessed=tuple(unassessed),
+        ),
+    )
+
+
+def read_platforms(source: Source, image: Image) -> tuple[tuple[PlatformFacts, ...], tuple[Unassessed, ...]]:
+    """Every platform of the image's index, several at once; a child that cannot be read is listed, and said."""
+    images = [child for child in image.children if child.attests is None]
+    found: list[PlatformFacts | None] = [None] * len(images)
+    problems: list[Unassessed] = []
+
+    def read(first: int) -> None:
+        for position in range(first, len(images), AT_ONCE):
+            found[position] = _facts(source, image, images[position], position < MAX_PLATFORMS_READ, problems)
+
+    threads = [Thread(target=read, args=(first,), daemon=True) for first in range(1, min(AT_ONCE, len(images)))]
+    for thread in threads:
+        thread.start()
+    read(0)
+    for thread in threads:
+        thread.join()
+    return tuple(facts for facts in found if facts is not None), tuple(sorted(problems))
+
+
+def beside(work: Callable[[], tuple[str, ...]]) -> Callable[[], tuple[str, ...]]:
+    """Start something in a thread of its own; the returned function waits for it, and returns or raises its outcome."""
+    outcome: list[tuple[str, ...]] = []
+    problems: list[Error] = []
+
+    def run() -> None:
+        try:
+            outcome.append(work())
+        except Error as problem:
+            problems.append(problem)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+
+    def wait() -> tuple[str, ...]:
+        thread.join()
+        if problems:
+            raise problems[0]
+        return outcome[0]
+
+    return wait
+
+
+def _facts(source: Source, image: Image, child: Child, wanted: bool, problems: list[Unassessed]) -> PlatformFacts:
+    descriptor = child.descriptor
+    claimed = str(child.platform) if child.platform is not None else "not stated"
+    speaking = (c.descriptor for c in image.children if c.attests == descriptor.digest)
+    facts = PlatformFacts(
+        platform=claimed,
+        claimed=claimed,
+        digest=str(descriptor.digest),
+        media_type=descriptor.media_type,
+        attestations=tuple(_attestation(each) for each in speaking),
+        annotations=descriptor.annotations,
+    )
+    what = f"platform {claimed} ({descriptor.digest})"
+    if not wanted:
+        problems.append(Unassessed(what, f"the index has more than {MAX_PLATFORMS_READ} children"))
+        return facts
+    try:
+        if descriptor.digest == image.manifest_document.digest:
+            manifest, config = image.manifest, image.config
+        else:
+            manifest, config = read_child(source, descriptor)
+    except Error as problem:
+        problems.append(Unassessed(what, str(problem)))
+        return facts
+    said = msgspec.structs.replace(image, manifest=manifest, config=config)
+    return msgspec.structs.replace(
+        facts, platform=str(said.platform), size=said.size, layers=len(said.layers), created=said.created
+    )
+
+
+def _attestation(descriptor: Descriptor) -> Attestation:
+    return Attestation(str(descriptor.digest), descriptor.media_type, descriptor.size)
