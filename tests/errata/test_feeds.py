@@ -1,6 +1,7 @@
 """Archives on loopback: fetched once, asked for by ETag, used when old, never silently incomplete."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -54,6 +55,9 @@ CLIENTS: list[Client] = []
 @pytest.fixture(autouse=True)
 def _closed() -> Iterator[None]:
     yield
+    for thread in threading.enumerate():
+        if thread.name == "feed":  # given up, and still waiting for its server
+            thread.join()
     while CLIENTS:
         CLIENTS.pop().close()
 
@@ -132,13 +136,12 @@ def test_a_broken_archive_is_said_and_keeps_the_old_copy(server: FeedServer, tmp
 
 
 def test_a_slow_server_costs_no_more_than_the_budget(server: FeedServer, tmp_path: Path) -> None:
-    server.delay_s = 0.4  # ten pieces
+    server.delay_s = 0.2  # ten pieces
     started = time.monotonic()
-    errata, unassessed, _ = feeds(server, tmp_path, budget_s=0.5).errata_for(BOOKWORM, ["curl"])
-    assert time.monotonic() - started < 2
+    errata, unassessed, _ = feeds(server, tmp_path, budget_s=0.3).errata_for(BOOKWORM, ["curl"])
+    assert time.monotonic() - started < 1.5
     assert errata == []
     assert "all the time that it has" in unassessed[0].why
-    time.sleep(0.5)  # let the abandoned request notice
 
 
 def test_a_refused_connection_is_said(tmp_path: Path) -> None:

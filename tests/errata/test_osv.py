@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affineur.errata.erratum import Fix, Severity
-from affineur.errata.osv import CVERating, Notice, as_erratum, cve_of, read_record
+from affineur.errata.osv import CVERating, Notice, cve_of, read_record
+from affineur.errata.rating import as_erratum
 from affineur.errors import MalformedDocument
 from support.feeds import record
 

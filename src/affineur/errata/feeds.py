@@ -8,29 +8,28 @@ the server that TLS names.
 """
 
 import hashlib
-import threading
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from affineur.errata.archive import MAX_LIST_BYTES, Record, listed_records, zipped_records
 from affineur.errata.erratum import Erratum
-from affineur.errata.match import affects
-from affineur.errata.osv import CVERating, Notice, as_erratum, read_record, rerated
+from affineur.errata.fetching import Fetching, Web
+from affineur.errata.index import READER, cve_ratings, entries, looked_up
 from affineur.errata.publishers import Ecosystems, Release, ecosystems
+from affineur.errata.rating import rerated
 from affineur.errata.severity import table_digest
-from affineur.errors import ContentError, LimitExceeded, MalformedDocument, SourceError, Unreachable
+from affineur.errors import ContentError, SourceError
 from affineur.evidence import Evidence, Unassessed
 from affineur.http.addresses import Reach
-from affineur.progress import Progress, Stage
+from affineur.progress import Progress
 from affineur.store.feeds import FeedIndex, FeedMeta, FeedStore, local_files, reading, state_of
 
-__all__ = ["DEFAULT_BASE", "FEED_BUDGET_S", "RECHECK_AFTER_S", "Answer", "Feeds", "Web"]
+__all__ = ["DEFAULT_BASE", "FEED_BUDGET_S", "RECHECK_AFTER_S", "Feeds"]
 
 DEFAULT_BASE = "https://osv-vulnerabilities.storage.googleapis.com"
 FEED_BUDGET_S = 120.0
@@ -39,42 +38,6 @@ RECHECK_AFTER_S = 900.0
 """A copy that was confirmed less than this ago is used without asking again."""
 OLD_AFTER = timedelta(days=1)
 """A copy not confirmed for longer than this may lack notices, and the report says from which date on."""
-MAX_ARCHIVE_BYTES = 2 * 1024**3
-MAX_BROKEN_NAMED = 100
-_READER = "1"  # raised whenever what is indexed changes
-_NOTICE, _RATING, _ECOSYSTEM = "notice", "rating", "ecosystem"
-
-
-class _Fields(Protocol):
-    def get(self, name: str, default: str = "") -> str: ...
-
-
-class Answer(Protocol):
-    """A server's answer, its body not read yet: iterate over it once."""
-
-    @property
-    def status(self) -> int:
-        """HTTP status: 200 or 304; the others are raised by `Web.stream`."""
-        ...
-
-    @property
-    def headers(self) -> _Fields:
-        """Header fields; names in any case."""
-        ...
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Yield the body as it arrives. Raises SourceError, LimitExceeded."""
-        ...
-
-
-class Web(Protocol):
-    """What is needed of an HTTP client; affineur.http.client.Client is one."""
-
-    def stream(
-        self, url: str, *, headers: Mapping[str, str], reach: Reach, also: tuple[int, ...]
-    ) -> AbstractContextManager[Answer]:
-        """Ask for a URL. Raises SourceError unless the answer is 2xx or one of `also`."""
-        ...
 
 
 class _Held(NamedTuple):
@@ -138,7 +101,7 @@ class Feeds:
         if held.facts is None:
             return [], list(held.problems), list(held.evidence)
         try:
-            errata, problems = _looked_up(held.facts, found, sources)
+            errata, problems = looked_up(held.facts, found, sources)
         except (ContentError, msgspec.DecodeError) as error:
             return [], [Unassessed(f"errata of {distribution.id}", f"the index is damaged: {error}")], []
         return errata, [*held.problems, *problems], list(held.evidence)
@@ -151,7 +114,7 @@ class Feeds:
         if isinstance(found, str) or held is None or held.facts is None:
             return errata
         unrated = [erratum for erratum in errata if erratum.severity is None]
-        ratings = _ratings(held.facts, {cve for erratum in unrated for cve in erratum.cves})
+        ratings = cve_ratings(held.facts, {cve for erratum in unrated for cve in erratum.cves})
         return [rerated(e, ratings, found.free) if e.severity is None else e for e in errata]
 
     def _hold(self, wanted: Ecosystems) -> _Held:
@@ -203,7 +166,7 @@ class Feeds:
         reach = Reach.PUBLIC if self._base == DEFAULT_BASE else Reach.OWN  # the user named it
         with self._store.scratch() as file:
             with self._progress.stage(f"notices of {wanted.feed}") as stage:
-                fetch = _Fetch(web, url, {"If-None-Match": etag} if etag else {}, reach, file, stage)
+                fetch = Fetching(web, url, {"If-None-Match": etag} if etag else {}, reach, file, stage)
                 fetch.within(self._budget_s)
             if fetch.unchanged and index:
                 self._store.still_true(self._name(wanted))
@@ -233,14 +196,14 @@ class Feeds:
             return FeedMeta(source, etag, retrieved, digest, _version(wanted), counts, tuple(broken))
 
         with self._progress.stage(f"index of {wanted.feed}"):
-            return self._store.build(name, _entries(records, wanted.notices, counts, broken), about)
+            return self._store.build(name, entries(records, wanted.notices, counts, broken), about)
 
     def _name(self, wanted: Ecosystems) -> str:
         return f"osv-{wanted.feed}-{hashlib.sha256(self._base.encode()).hexdigest()[:12]}"
 
 
 def _version(wanted: Ecosystems) -> str:
-    return f"{_READER}-{table_digest()}-{','.join(wanted.notices)}"
+    return f"{READER}-{table_digest()}-{','.join(wanted.notices)}"
 
 
 def _local_base(base: str) -> Path | None:
@@ -260,137 +223,6 @@ def _records_of(files: list[Path]) -> Iterator[Record]:
             yield from listed_records(content, path.name)
         else:
             yield path.name, content
-
-
-class _Fetch:
-    """One archive on its way into a file, in a thread of its own, so that a server that stalls costs no more than the
-    budget: neither its retries nor its silences can be cut short from outside.
-    """
-
-    def __init__(
-        self, web: Web, url: str, headers: Mapping[str, str], reach: Reach, file: BinaryIO, stage: Stage
-    ) -> None:
-        self._web, self._url, self._headers, self._reach, self._file = web, url, headers, reach, file
-        self._stage = stage
-        self._given_up = threading.Event()
-        self._error: Exception | None = None
-        self._received = 0
-        self.unchanged = False
-        self.etag = self.digest = ""
-
-    def within(self, budget_s: float) -> None:
-        """Fetch it. Raises SourceError, ContentError, OSError; Unreachable when the time is over."""
-        thread = threading.Thread(target=self._run, name="feed", daemon=True)
-        thread.start()
-        thread.join(budget_s)
-        if thread.is_alive():
-            self._given_up.set()
-            raise Unreachable(f"{self._url}: {self._received} bytes came in {budget_s:g} s, all the time that it has")
-        if self._error:
-            raise self._error
-
-    def _run(self) -> None:
-        try:
-            with self._web.stream(self._url, headers=self._headers, reach=self._reach, also=(304,)) as answer:
-                self.unchanged = answer.status == 304
-                self.etag = answer.headers.get("ETag")
-                if not self.unchanged:
-                    self._receive(answer)
-        except (SourceError, ContentError, OSError, ValueError) as error:  # ValueError: the file was closed meanwhile
-            self._error = error
-
-    def _receive(self, answer: Answer) -> None:
-        hasher = hashlib.sha256()
-        for chunk in answer:
-            self._received += len(chunk)
-            self._stage.advance(len(chunk))
-            if self._received > MAX_ARCHIVE_BYTES:
-                raise LimitExceeded(f"{self._url}: more than {MAX_ARCHIVE_BYTES} bytes")
-            if self._given_up.is_set():
-                return
-            hasher.update(chunk)
-            self._file.write(chunk)
-        self.digest = f"sha256:{hasher.hexdigest()}"
-
-
-def _entries(
-    records: Iterable[Record], notices: tuple[str, ...], counts: dict[str, int], broken: list[str]
-) -> Iterator[tuple[str, bytes]]:
-    """Turn records into index entries, counting as they pass."""
-    encode = msgspec.msgpack.encode
-    counts.update({"records": 0, "notices": 0, "CVEs": 0, "broken": 0})
-    seen: set[str] = set()
-    for name, content in records:
-        counts["records"] += 1
-        try:
-            if isinstance(content, str):
-                raise MalformedDocument(content)
-            found = read_record(content, notices)
-        except MalformedDocument as error:
-            counts["broken"] += 1
-            if len(broken) < MAX_BROKEN_NAMED:
-                broken.append(f"{name}: {error}")
-            continue
-        if isinstance(found, list):
-            counts["CVEs"] += bool(found)
-            yield from ((f"{_RATING}\0{rating.cve}", encode(rating)) for rating in found)
-            continue
-        counts["notices"] += 1
-        for ecosystem, notice in found.items():
-            seen.add(ecosystem)
-            body = encode(notice)
-            for source in {*(fix.source for fix in notice.fixes), *notice.unfixed}:
-                yield f"{_NOTICE}\0{ecosystem}\0{source}", body
-    yield from ((f"{_ECOSYSTEM}\0{ecosystem}", b"") for ecosystem in seen)
-
-
-def _looked_up(
-    index: FeedIndex, wanted: Ecosystems, sources: Collection[str]
-) -> tuple[list[Erratum], list[Unassessed]]:
-    known = {key for key, _ in index.entries([f"{_ECOSYSTEM}\0{name}" for name in (*wanted.free, *wanted.paid)])}
-    if not known:
-        return [], [Unassessed("errata", f"the {wanted.feed} feed has no notice about {wanted.free[0]}")]
-    decode = msgspec.msgpack.Decoder(Notice).decode
-    installed = sources if isinstance(sources, Mapping) else None
-    names = {f"{_NOTICE}\0{place}\0{source}": place for place in (*wanted.free, *wanted.paid) for source in sources}
-    found: dict[tuple[str, str], Notice] = {}
-    for key, body in index.entries(names):
-        notice = decode(body)
-        if installed is None or _concerns(notice, installed):
-            found[names[key], notice.id] = notice
-    ratings = _ratings(index, {cve for notice in found.values() for cve in notice.cves})
-    free = {notice_id for place, notice_id in found if place in wanted.free}
-    errata: list[Erratum] = []
-    problems: list[Unassessed] = []
-    asked = set(sources)
-    for (place, _), notice in found.items():
-        paid = place in wanted.paid
-        unfixed = sorted(asked.intersection(notice.unfixed) - {fix.source for fix in notice.fixes})
-        if unfixed and not paid:
-            problems.append(Unassessed(f"{notice.id} for {', '.join(unfixed)}", "it names no version that fixes it"))
-        if notice.fixes:
-            erratum = as_erratum(notice, ratings, place, index.meta.source, paid_only=paid)
-            both = paid and notice.id in free
-            errata.append(msgspec.structs.replace(erratum, id=f"{erratum.id}+pro") if both else erratum)
-    return sorted(errata, key=_age), sorted(problems)
-
-
-def _concerns(notice: Notice, installed: Mapping[str, str]) -> bool:
-    fixes = (fix for fix in notice.fixes if fix.source in installed)
-    return any(affects(fix, installed[fix.source]) for fix in fixes) or any(s in installed for s in notice.unfixed)
-
-
-def _age(erratum: Erratum) -> tuple[datetime, str]:
-    return erratum.issued or erratum.issued_at_latest or datetime.max.replace(tzinfo=UTC), erratum.id
-
-
-def _ratings(index: FeedIndex, cves: Collection[str]) -> dict[str, list[CVERating]]:
-    decode = msgspec.msgpack.Decoder(CVERating).decode
-    ratings: dict[str, list[CVERating]] = {}
-    for _, body in index.entries([f"{_RATING}\0{cve}" for cve in cves]):
-        rating = decode(body)
-        ratings.setdefault(rating.cve, []).append(rating)
-    return ratings
 
 
 def _nothing(what: str, why: str) -> _Held:

@@ -14,19 +14,19 @@ A notice that repairs an earlier one and names no CVE ("… regression") is a bu
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
 
 from affineur.errata.cvss import base_score
-from affineur.errata.erratum import Erratum, Fix, Severity
+from affineur.errata.erratum import Fix
 from affineur.errata.severity import Rating, highest, may_be_worse, of_score, of_word, rank
 from affineur.errors import MalformedDocument
 from affineur.packages.versions import key
 
-__all__ = ["CVERating", "Notice", "as_erratum", "cve_of", "read_record", "rerated"]
+__all__ = ["CVERating", "Notice", "cve_of", "read_record"]
 
 MAX_TITLE_CHARACTERS = 300  # OSV asks for about 120
 MAX_FIXES = 20_000  # of one notice in all its ecosystems; kernel notices have some hundreds
@@ -252,68 +252,6 @@ def _by_score(severities: Iterable[_Severity], record_id: str) -> Rating | None:
         if score is not None and severity:
             ratings.append((score, Rating(severity, f"CVSS {score:.1f}")))
     return max(ratings, key=lambda pair: pair[0])[1] if ratings else None
-
-
-def as_erratum(
-    notice: Notice, ratings: Mapping[str, Sequence[CVERating]], ecosystem: str, source: str, *, paid_only: bool = False
-) -> Erratum:
-    """Make the erratum of a notice in one ecosystem, rated by the highest of its CVEs.
-
-    Args:
-        ratings: of each of its CVEs, as far as there are any.
-        source: name of the feed, for the erratum.
-        paid_only: the ecosystem is that of paying customers.
-    """
-    sources = {fix.source for fix in notice.fixes}
-    of_cves = [_rating_here(ratings.get(cve, ()), ecosystem, sources) for cve in notice.cves]
-    best = _best(notice.cves, of_cves)
-    return Erratum(
-        id=notice.id,
-        kind=notice.kind,
-        severity=best.severity if best else None,
-        issued=notice.issued,
-        cves=notice.cves,
-        title=notice.title,
-        source=source,
-        fixes=notice.fixes,
-        issued_at_latest=notice.at_latest,
-        rated_by=best.by if best else "",
-        paid_only=paid_only,
-        cve_severities=_severities(of_cves) if best else (),
-    )
-
-
-def rerated(erratum: Erratum, ratings: Mapping[str, Sequence[CVERating]], ecosystem_names: Iterable[str]) -> Erratum:
-    """Rate an unrated erratum by the CVEs that it names; unchanged where none of them is rated.
-
-    Args:
-        ecosystem_names: of the release that it is about, most specific first.
-    """
-    sources = {fix.source for fix in erratum.fixes}
-    for ecosystem in ecosystem_names:
-        of_cves = [_rating_here(ratings.get(cve, ()), ecosystem, sources) for cve in erratum.cves]
-        best = _best(erratum.cves, of_cves)
-        if best:
-            return msgspec.structs.replace(
-                erratum, severity=best.severity, rated_by=best.by, cve_severities=_severities(of_cves)
-            )
-    return erratum
-
-
-def _best(cves: Iterable[str], ratings: Iterable[Rating | None]) -> Rating | None:
-    pairs = zip(cves, ratings, strict=True)
-    return highest(Rating(rating.severity, f"{rating.by} of {cve}") for cve, rating in pairs if rating)
-
-
-def _severities(ratings: Iterable[Rating | None]) -> tuple[Severity | None, ...]:
-    return tuple(rating.severity if rating else None for rating in ratings)
-
-
-def _rating_here(ratings: Sequence[CVERating], ecosystem: str, sources: set[str]) -> Rating | None:
-    if len(ratings) == 1 and not ratings[0].ecosystem:  # most CVEs have one rating, that holds everywhere
-        return ratings[0].rating
-    own = highest(r.rating for r in ratings if r.ecosystem == ecosystem and r.source in sources)
-    return own or highest(r.rating for r in ratings if not r.ecosystem)
 
 
 def _utc(moment: datetime | None) -> datetime | None:
