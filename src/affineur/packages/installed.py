@@ -27,6 +27,7 @@ class OtherDatabases:
             for file in ("rpmdb.sqlite", "Packages.db", "Packages")
         ),
         "lib/apk/db/installed",
+        "usr/lib/apk/db/installed",
         "var/lib/pacman/local/ALPM_DB_VERSION",
         "var/db/pkg/*/*/PF",
         "usr/lib/opkg/status",
