@@ -125,6 +125,7 @@ def accepted() -> Assessment:
         grade=Grade(as_of=NOW, letter="A"),
         lifecycle=Lifecycle(Support.SUPPORTED, date(2026, 6, 10), Support.LONG_TERM, "Debian release table of 2024-02"),
         build_age_days=2,
+        base_age_days=2,
         verdict=Verdict(
             Decision.ACCEPT,
             "default",
@@ -208,6 +209,7 @@ def rejected() -> Assessment:
         image=_image("team/app", base_name="docker.io/library/debian:bookworm", warnings=("tag 1.4 is deprecated",)),
         packages=142,
         build_age_days=63,
+        base_age_days=63,
         grade=Grade(
             as_of=NOW,
             letter="C",
@@ -391,6 +393,7 @@ def ended() -> Assessment:
         grade=Grade(as_of=NOW, letter=None, reasons=("CentOS publishes no errata",)),
         lifecycle=Lifecycle(Support.ENDED, source="endoflife table of 2024-02", note="ended on 2024-01-01"),
         build_age_days=None,
+        base_age_days=None,
         verdict=Verdict(
             Decision.REJECT,
             "default",

@@ -11,11 +11,11 @@ from affineur import __version__
 from affineur.assessment.contents import Contents, read_contents
 from affineur.assessment.deviations import contradiction, deviations, foreign
 from affineur.assessment.errata import Errata, find_errata, unapplied, upgraded
+from affineur.assessment.facts import base_created, distribution_facts, image_facts
 from affineur.assessment.means import Means
-from affineur.assessment.model import Assessment, Distribution, ImageFacts, Unfixed
+from affineur.assessment.model import Assessment, Unfixed
 from affineur.assessment.suites import states, suite_facts
 from affineur.errata.match import cves, errata_of_updates, match
-from affineur.errata.publishers import publishes
 from affineur.evidence import Evidence, Unassessed
 from affineur.http.addresses import Reach
 from affineur.repositories.apt.choose import Choice, choose
@@ -139,12 +139,13 @@ def _judged(
         affineur=__version__,
         made=means.now,
         as_of=means.as_of,
-        image=_image(contents),
-        distribution=_distribution(contents),
+        image=image_facts(contents.image, contents.warnings),
+        distribution=distribution_facts(contents.os_release),
         packages=len(contents.packages),
         grade=graded,
         lifecycle=support,
         build_age_days=build_age.days,
+        base_age_days=age_days(base_created(contents.image), means.as_of).days,
         verdict=judge(facts, policy),
         suites=tuple(suite_facts(offered, published)),
         updates=tuple(errata_of_updates(choice.updates, free)),
@@ -240,31 +241,6 @@ def _signed(offered: Iterable[OfferedSuite], published: Iterable[Published], mea
         dated = f" of {suite.release.date:%Y-%m-%d}" if suite.release.date else ""
         by = f"signed by {', '.join(suite.signers)}" if suite.signers else "signed by nobody who counts"
         yield Evidence(f"the Release of {suite.entry.suite}{dated} is {by}", suite.url, suite.digest, means.now)
-
-
-def _image(contents: Contents) -> ImageFacts:
-    image = contents.image
-    return ImageFacts(
-        reference=str(image.reference),
-        registry=image.reference.registry,
-        repository=image.reference.repository,
-        tag=image.reference.tag,
-        digest=str(image.digest),
-        manifest_digest=str(image.manifest_document.digest),
-        platform=str(image.platform),
-        created=image.created,
-        layers=len(image.layers),
-        size=image.size,
-        base_name=image.base_name,
-        base_digest=image.base_digest,
-        warnings=contents.warnings,
-    )
-
-
-def _distribution(contents: Contents) -> Distribution:
-    said = contents.os_release
-    published, statement = publishes(said.id)
-    return Distribution(said.id, said.version_id, said.codename, said.pretty_name, published, statement)
 
 
 def _listed(names: Sequence[str]) -> str:

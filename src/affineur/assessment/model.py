@@ -24,6 +24,7 @@ class ImageFacts(msgspec.Struct, frozen=True):
         manifest_digest: of the platform's own manifest.
         created: verbatim from the config; None where absent.
         base_name, base_digest: claimed by annotations or labels.
+        base_created: when the lowest layer was made, verbatim from the config's history; only claimed.
         size: compressed bytes of all layers.
     """
 
@@ -39,6 +40,7 @@ class ImageFacts(msgspec.Struct, frozen=True):
     size: int
     base_name: str | None = None
     base_digest: str | None = None
+    base_created: str | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -115,6 +117,7 @@ class Assessment(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     grade: Grade
     lifecycle: Lifecycle
     build_age_days: int | None
+    base_age_days: int | None
     verdict: Verdict
     suites: tuple[SuiteFacts, ...]
     updates: tuple[Update, ...]

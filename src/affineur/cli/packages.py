@@ -75,40 +75,21 @@ def packages(ctx: click.Context, reference: str, output: str, session: Session) 
 def described(source: "Source", image: "Image", found: "Installed") -> "Packages":
     """The document `affineur.packages/1`."""
     from affineur import __version__
-    from affineur.assessment.model import Distribution, ImageFacts
-    from affineur.errata.publishers import publishes
+    from affineur.assessment.facts import distribution_facts, image_facts
     from affineur.evidence import Evidence
     from affineur.packages.osrelease import OSRelease
     from affineur.packages.purl import deb_purl
     from affineur.report.documents import InstalledPackage, Packages
 
-    name, digest = image.reference, image.manifest_document.digest
-    release = found.release or OSRelease({}, "")
-    publishes_what, statement = publishes(release.id)
+    name = image.reference
     now = datetime.now(UTC)
     databases = {(recorded.layer, recorded.path) for recorded in found.packages}
     return Packages(
         schema_="affineur.packages/1",
         affineur=__version__,
         made=now,
-        image=ImageFacts(
-            reference=str(name),
-            registry=name.registry,
-            repository=name.repository,
-            tag=name.tag,
-            digest=str(image.digest),
-            manifest_digest=str(digest),
-            platform=str(image.platform),
-            created=image.created,
-            layers=len(image.layers),
-            size=image.size,
-            base_name=image.base_name,
-            base_digest=image.base_digest,
-            warnings=source.warnings,
-        ),
-        distribution=Distribution(
-            release.id, release.version_id, release.codename, release.pretty_name, publishes_what, statement
-        ),
+        image=image_facts(image, source.warnings),
+        distribution=distribution_facts(found.release or OSRelease({}, "")),
         packages=tuple(
             InstalledPackage(
                 name=recorded.package.name,

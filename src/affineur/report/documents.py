@@ -83,6 +83,7 @@ class Assessed(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     grade: Grade
     lifecycle: Lifecycle
     build_age_days: int | None
+    base_age_days: int | None
     rebuild_grade: str | None
     rebuild_note: str
     verdict: Verdict
@@ -108,6 +109,7 @@ class Age(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     grade: Grade
     lifecycle: Lifecycle
     build_age_days: int | None
+    base_age_days: int | None
     rebuild_grade: str | None
     rebuild_note: str
     errata: tuple[LackedErratum, ...]

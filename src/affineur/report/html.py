@@ -138,7 +138,10 @@ def _errata(assessment: Assessment) -> str:
 
 
 def _unassessed(assessment: Assessment) -> str:
-    items = [f"<li><strong>{said(item.what)}</strong>: {said(item.why)}</li>" for item in assessment.unassessed]
+    items = [
+        f"<li><strong>{said(item.what)}</strong>: {said(item.why)}</li>"
+        for item in reading.untold(assessment.unassessed)
+    ]
     body = f"<ul>{''.join(items)}</ul>" if items else "<p>Nothing that was asked for.</p>"
     return _section("What could not be told", body)
 
@@ -155,9 +158,9 @@ def _image(assessment: Assessment) -> str:
         ("system", said(system.pretty_name or system.id or "unknown")),
         ("published", said(system.statement)),
     ]
-    if image.base_name:
-        base = f" <code>{said(image.base_digest)}</code>" if image.base_digest else ""
-        facts.append(("base", f"{said(image.base_name)}{base} (only claimed)"))
+    if base := reading.base_words(assessment):
+        digest = f" <code>{said(image.base_digest)}</code>" if image.base_digest else ""
+        facts.append(("base", said(base) + digest))
     facts += [("warned", _styled(warning, "warn")) for warning in image.warnings]
     listed = "".join(f"<dt>{label}</dt><dd>{value}</dd>" for label, value in facts)
     return _section("Image", f"<dl>{listed}</dl>")

@@ -138,5 +138,5 @@ def _worst(cve: CVE) -> tuple[int, str, str, str]:
 def _untold(page: Page, unassessed: tuple[Unassessed, ...]) -> None:
     if unassessed:
         page.title("What could not be told")
-    for item in unassessed:
+    for item in reading.untold(unassessed):
         page.paragraph(f"{item.what}: {item.why}", style="warn")

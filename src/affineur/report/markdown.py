@@ -98,7 +98,7 @@ def _errata(assessment: Assessment) -> list[str]:
 def _unassessed(assessment: Assessment) -> list[str]:
     if not assessment.unassessed:
         return []
-    items = [f"- {_said(item.what)}: {_said(item.why)}" for item in assessment.unassessed]
+    items = [f"- {_said(item.what)}: {_said(item.why)}" for item in reading.untold(assessment.unassessed)]
     return ["**What could not be told**", "", *items, ""]
 
 
@@ -113,8 +113,8 @@ def _image(assessment: Assessment) -> list[str]:
         ("support", _said("; ".join(filter(None, (reading.support_words(life), life.note))))),
         ("published", _said(assessment.distribution.statement)),
     ]
-    if image.base_name:
-        rows.append(("base", f"{_code(image.base_name)} (only claimed)"))
+    if base := reading.base_words(assessment):
+        rows.append(("base", _said(base)))
     rows += [("warned", _said(warning)) for warning in image.warnings]
     rows += [("not counted", f"{_code(item.erratum)}: {_said(item.why)}") for item in assessment.not_counted]
     return _table(("image", ""), rows)

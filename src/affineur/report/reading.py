@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 
 from affineur.assessment.model import Assessment
 from affineur.errata.erratum import Erratum, Severity
+from affineur.evidence import Unassessed
 from affineur.trust.grade import is_bound
 from affineur.trust.model import Drop, Grade, Lifecycle, Outcome, Rule
 from affineur.trust.thresholds import DEFAULT
@@ -16,6 +17,7 @@ from affineur.trust.thresholds import DEFAULT
 __all__ = [
     "address",
     "age_of",
+    "base_words",
     "by_outcome",
     "content_words",
     "day_of",
@@ -29,6 +31,7 @@ __all__ = [
     "size_words",
     "support_words",
     "unrated_words",
+    "untold",
     "until_words",
     "why_dropped",
     "window",
@@ -38,6 +41,7 @@ __all__ = [
 RANK = {Severity.CRITICAL: 0, Severity.IMPORTANT: 1, None: 2, Severity.MODERATE: 3, Severity.LOW: 4}
 ORDER = {Outcome.FAIL: 0, Outcome.COULD_NOT_TELL: 1, Outcome.PASS: 2}
 NAMED_AT_MOST = 3  # errata of one drop, by name
+CHANGELOG_OF = "changelog of "  # how errata/plan.py names what it could not read
 # Who publishes a page for each of its own ids, at an address that follows from the id alone.
 PAGES = (
     (re.compile(r"D[SL]A-\d{1,6}(-\d{1,3})?", re.ASCII), "https://security-tracker.debian.org/tracker/"),
@@ -206,3 +210,25 @@ def address(identifier: str) -> str | None:
         if pattern.fullmatch(identifier):
             return page + identifier
     return None
+
+
+def base_words(assessment: Assessment) -> str:
+    """Say what the image claims to be built on, and how old that is; empty where it claims nothing."""
+    image, days = assessment.image, assessment.base_age_days
+    said = [image.base_name] if image.base_name else []
+    if days is not None:
+        said.append(f"lowest layer {days} {'day' if days == 1 else 'days'} old")
+    return f"{', '.join(said)} (only claimed)" if said else ""
+
+
+def untold(unassessed: Iterable[Unassessed]) -> list[Unassessed]:
+    """Gather what could not be told of many changelogs into one item, since each says the same; the rest as it is."""
+    items = list(unassessed)
+    changelogs = [item for item in items if item.what.startswith(CHANGELOG_OF)]
+    if len(changelogs) <= NAMED_AT_MOST:
+        return items
+    names = ", ".join(item.what.removeprefix(CHANGELOG_OF) for item in changelogs)
+    gathered = Unassessed(f"{len(changelogs)} changelogs", f"{names}; the first: {changelogs[0].why}")
+    first = items.index(changelogs[0])
+    kept = [item for item in items if item not in changelogs]
+    return [*kept[:first], gathered, *kept[first:]]

@@ -124,8 +124,8 @@ def _image(page: Page, assessment: Assessment) -> None:
     age = f", {_days(assessment.build_age_days)} old" if assessment.build_age_days is not None else ""
     page.fact("built", f"{image.created or 'it does not say when'}{age}", 7)
     page.fact("size", f"{reading.size_words(image.size)} compressed, {reading.content_words(assessment)}", 7)
-    if image.base_name:
-        page.fact("base", f"{image.base_name} (only claimed)", 7)
+    if base := reading.base_words(assessment):
+        page.fact("base", base, 7)
     page.fact("system", distribution.pretty_name or distribution.id or "unknown", 7)
     page.fact("", distribution.statement, 7)
     for warning in image.warnings:
@@ -218,7 +218,7 @@ def _errata(page: Page, assessment: Assessment) -> None:
 
 def _unassessed(page: Page, assessment: Assessment) -> None:
     page.title("What could not be told", "" if assessment.unassessed else "nothing that was asked for")
-    for item in assessment.unassessed:
+    for item in reading.untold(assessment.unassessed):
         page.paragraph(f"{item.what}: {item.why}", style="warn")
 
 
