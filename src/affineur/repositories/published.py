@@ -83,6 +83,7 @@ def read_references(
     """
     if not references:
         return ()
+    fetcher.own_places([*mirrors, *(each.uri for each in references if each.uri)])
 
     def find(reference: ReferenceSuite) -> Published:
         suite, from_image, problems = _found(reference, fetcher, entries, keys, mirrors)

@@ -95,8 +95,8 @@ def references_for(
 
     Args:
         own: the user's; one with the name of a known suite takes its place, the others are added.
-        seen: codenames of the suites that the image's own sources name; Debian's sid says in its os-release that it is
-            the next stable release, so only they tell the two apart.
+        seen: the suites that the image's own sources name, and their codenames if known; Debian's sid says in its
+            os-release that it is the next stable release, so only they tell the two apart.
     """
     found = {suite.name: suite for suite in _known(os_release, seen)}
     for suite in own:
@@ -181,6 +181,7 @@ class _ReleaseData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
     max_ages: dict[str, int] = {}
     only: tuple[str, ...] = ()
     claims: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 class _Distribution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -205,10 +206,11 @@ def _known(os_release: OSRelease, seen: Collection[str]) -> Iterable[ReferenceSu
     for distribution in _data():
         if distribution.id != os_release.id:
             continue
+        seen_names = frozenset(seen)
         codename, version = os_release.codename, os_release.version_id
         named = [each for each in distribution.release if codename and codename in (each.codename, each.claims)]
         named = named or [each for each in distribution.release if version and version == each.version]
-        said = [each for each in named if each.claims and each.codename in seen]
+        said = [each for each in named if each.claims and not seen_names.isdisjoint((each.codename, *each.aliases))]
         for release in said or [each for each in named if not each.claims or each.codename == codename]:
             return [_suite(distribution, release, suite) for suite in distribution.suite if _has(release, suite.role)]
     return ()

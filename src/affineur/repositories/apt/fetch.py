@@ -55,6 +55,7 @@ class Fetcher:
     ) -> None:
         self._client, self._configuration, self._keys, self._now = client, configuration, keys, now
         self._options: dict[str, Any] = {} if reach is None else {"reach": reach}
+        self._own_places: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self._locks: dict[object, threading.Lock] = {}
         self._known: dict[object, Any] = {}
@@ -73,6 +74,10 @@ class Fetcher:
             return ()
         with ThreadPoolExecutor(min(AT_ONCE, len(entries))) as pool:
             return tuple(pool.map(lambda entry: self.offers(self.suite(entry), names), entries))
+
+    def own_places(self, uris: Collection[str]) -> None:
+        """Say which repositories the user named: what lies below them may be on this machine or a private network."""
+        self._own_places = tuple(uri if uri.endswith("/") else f"{uri}/" for uri in uris)
 
     def suite(self, entry: SourceEntry, keyring: Keyring | None = None) -> Suite:
         """Fetch and verify a suite's Release. Never raises for what the archive or the image holds.
@@ -106,7 +111,8 @@ class Fetcher:
         for target in index_targets(suite.entry, self._configuration.architectures, release, problems):
 
             def read(target: IndexTarget = target) -> list[Offer]:
-                return read_index(self._client, base, release, target, wanted, by_hash=by_hash, options=self._options)
+                options = self._options_for(base)
+                return read_index(self._client, base, release, target, wanted, by_hash=by_hash, options=options)
 
             try:
                 found += self._once(("index", base, suite.digest, target, wanted), read)
@@ -114,14 +120,22 @@ class Fetcher:
                 problems.append(str(error))
         return OfferedSuite(msgspec.structs.replace(suite, problems=tuple(problems)), tuple(found))
 
+    def _options_for(self, base: str) -> dict[str, Any]:
+        if not base.startswith(self._own_places):
+            return self._options
+        from affineur.http.addresses import Reach
+
+        return {"reach": Reach.OWN}
+
     def _signed(self, base: str) -> "_Signed":
+        options = self._options_for(base)
         try:
-            found = self._client.get(f"{base}InRelease", limit=RELEASE_LIMIT, **self._options)
+            found = self._client.get(f"{base}InRelease", limit=RELEASE_LIMIT, **options)
             return _Signed(found.body, None, found.url)
         except (NotFound, Denied):  # object stores say 403 of what they do not have
-            found = self._client.get(f"{base}Release", limit=RELEASE_LIMIT, **self._options)
+            found = self._client.get(f"{base}Release", limit=RELEASE_LIMIT, **options)
         try:
-            signature = self._client.get(f"{base}Release.gpg", limit=SIGNATURE_LIMIT, **self._options).body
+            signature = self._client.get(f"{base}Release.gpg", limit=SIGNATURE_LIMIT, **options).body
         except (NotFound, Denied):
             signature = b""
         return _Signed(found.body, signature, found.url)
@@ -185,7 +199,7 @@ def _judged(entry: SourceEntry, keyring: Keyring, signed: _Signed, now: datetime
     late = untimely(release, now)
     if late:
         problems.append(f"{signed.url}: {late}")
-    if why := _other_suite(entry, release):
+    if not keyring.pinned and (why := _other_suite(entry, release)):
         problems.append(f"{signed.url}: {why}")
     if entry.trusted is False:
         problems.append(f"{signed.url}: trusted=no in the image's sources")
