@@ -101,6 +101,7 @@ def find_errata(
     known = merged(notices, changelogs)
     if means.feeds is not None:
         known = means.feeds.rated(os_release, known)
+    known = [_out_by_now(erratum, means.now) for erratum in known]
     published = errata_of_updates(offered, known)
     known += unrated(published, suites, known)
     published = errata_of_updates(offered, known)
@@ -143,6 +144,13 @@ def upgraded(installed: Iterable[Package], published: Iterable[Update]) -> list[
             )
         after.append(package)
     return after
+
+
+def _out_by_now(erratum: Erratum, now: datetime) -> Erratum:
+    """Take a date in the future for no date at all: what is known today was out by now, and must not wait to count."""
+    if erratum.issued is None or erratum.issued <= now:
+        return erratum
+    return msgspec.structs.replace(erratum, issued=None, issued_at_latest=now)
 
 
 def _age(erratum: Erratum) -> tuple[bool, datetime | None, str]:
