@@ -149,11 +149,10 @@ def test_exit_codes(files: dict[str, bytes], code: int, told: str, capsys: pytes
         assert again == code
 
 
-@pytest.mark.parametrize(
-    "change", [lambda good: good[:-1], lambda good: good + b"x", lambda good: served(tar_of(TOP)).content]
-)
-def test_a_layer_that_is_another_than_promised(change: Any, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("change", ["short", "long", "another"])
+def test_a_layer_that_is_another_than_promised(change: str, capsys: pytest.CaptureFixture[str]) -> None:
     good = served(tar_of(BASE))
+    sent = {"short": good.content[:-1], "long": good.content + b"x", "another": served(tar_of(TOP)).content}[change]
     with Registry() as registry:
         registry.push("team/app", "1", layers=[good])
         path = f"/v2/team/app/blobs/{digest_of(good.content)}"
