@@ -17,14 +17,14 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
     """The type, address and size of some content.
 
     Attributes:
-        size: bytes as transferred.
+        size: bytes as transferred, an int64.
         data: the content itself, base64, where the parent carries it; read it with `embedded`.
         urls: further places (foreign layers); never asked without the address rules.
     """
 
     media_type: str
     digest: Digest
-    size: Annotated[int, msgspec.Meta(ge=0)]
+    size: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
     annotations: dict[str, str] | None = None
     platform: Platform | None = None
     artifact_type: str | None = None

@@ -1,0 +1,77 @@
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from affineur.errors import LimitExceeded, MalformedDocument
+from affineur.oci.document import MAX_DEPTH, MAX_DOCUMENT_BYTES, decoded
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a": 1, "a": 2}',
+        b'{"x": {"a": 1, "b": [{"c": 1}], "a": 2}}',
+        b'{"digest": 1, "dig\\u0065st": 2}',
+        b'{"a":1,"\\u0061"\n\t:2}',
+        b'[{"b": 1, "c": {"b": 1}, "b": 2}]',
+    ],
+)
+def test_a_key_that_occurs_twice_is_refused(text: bytes) -> None:
+    """RFC 8259 § 4: what such an object means differs between implementations."""
+    with pytest.raises(MalformedDocument, match="occurs twice"):
+        decoded(text, dict[str, Any] if text.startswith(b"{") else list[Any], "x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"a": {"a": {"a": 1}}}',
+        b'[{"a": 1}, {"a": 1}]',
+        b'{"a": "a\\"", "b": ["a", "a", "b:"], "c": "\\\\"}',
+        b'{"a": "{", "b": "}", "c": "\\"a\\":"}',
+    ],
+)
+def test_the_same_name_elsewhere_is_not_twice(text: bytes) -> None:
+    assert decoded(text, Any, "x") == msgspec.json.decode(text)
+
+
+def test_deep_nesting_is_refused_before_it_is_decoded() -> None:
+    with pytest.raises(LimitExceeded, match="nested"):
+        decoded(b"[" * 1_000_000, list[Any], "x")
+
+
+def test_nesting_within_the_limit_is_read() -> None:
+    assert decoded(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH, list[Any], "x")
+
+
+def test_too_large_a_document_is_refused() -> None:
+    with pytest.raises(LimitExceeded):
+        decoded(b" " * MAX_DOCUMENT_BYTES + b"{}", dict[str, Any], "x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b'{"a"', b'{"a": 1}}', b"\xff\xfe", b'{"a": "\xff"}', b'{"\xff": 1}', b'{"a": "\\', b"]", b'"\\ud800"'],
+)
+def test_what_is_no_json_is_refused(text: bytes) -> None:
+    with pytest.raises(MalformedDocument):
+        decoded(text, dict[str, Any], "x")
+
+
+KEYS = st.text(max_size=4)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=6),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=5))
+def test_a_document_without_duplicates_is_what_the_standard_library_reads(value: dict[str, Any]) -> None:
+    import json
+
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False, indent=1)):
+        assert decoded(text.encode(errors="surrogatepass"), dict[str, Any], "x") == json.loads(text)
