@@ -226,7 +226,7 @@ class Client:
                 break
             _put_aside(raw)
             seen.append(url)
-            target = urljoin(url, location)
+            target = _joined(url, location)
             if len(seen) > MAX_REDIRECTS or (target in seen and method == "GET"):
                 raise SourceError(f"{seen[0]}: redirected in a circle, or more than {MAX_REDIRECTS} times")
             next_scheme, next_host, next_port = _origin(target, seen[-1])
@@ -318,9 +318,18 @@ def _origin(url: str, referrer: str = "") -> tuple[str, str, int]:
         raise ForbiddenAddress(f"{url[:200]!r} is no http or https URL{whence}: not asked")
     if parts.username is not None or parts.password is not None:
         raise ForbiddenAddress(f"a URL of {host} carries a login{whence}: not asked")
-    if any(ord(character) <= 32 or ord(character) == 127 for character in url):
-        raise ForbiddenAddress(f"{url[:200]!r} holds spaces or control characters{whence}: not asked")
+    if not all(32 < ord(character) < 127 for character in url):
+        raise ForbiddenAddress(f"{url[:200]!r} holds spaces or characters beyond ASCII{whence}: not asked")
     return parts.scheme, host.lower(), port or _PORTS[parts.scheme]
+
+
+def _joined(url: str, location: str) -> str:
+    """RFC 3986 § 5. Raises ForbiddenAddress for a target that is no URL."""
+    try:
+        joined: str = urljoin(url, location)
+    except ValueError as problem:
+        raise ForbiddenAddress(f"{url} redirects to {location[:200]!r}, which is no URL: not asked") from problem
+    return joined
 
 
 @contextlib.contextmanager

@@ -93,6 +93,8 @@ class Connections:
 
         Raises: OSError, http.client.HTTPException, and what `opener` raises.
         """
+        if origin.proxy is not None and origin.scheme == "http":
+            headers = {**headers, **_proxy(origin.proxy)[2]}
         connection = self._idle_one(origin)
         if connection is not None:
             try:

@@ -25,8 +25,8 @@ _HEX = re.compile(r"[0-9a-f]+")
 class Digest(str):
     """`algorithm:encoded`. A str, so that it prints, sorts and serves as a key; made only of what fits the grammar.
 
-    For JSON, `str(digest)`: msgspec encodes plain strings only. An algorithm that is not registered passes the grammar, as the specification asks, and cannot be verified:
-    `hasher` says so.
+    For JSON, `str(digest)`: msgspec encodes plain strings only. An algorithm that is not registered passes the grammar,
+    as the specification asks, and cannot be verified: `hasher` says so.
     """
 
     __slots__ = ()

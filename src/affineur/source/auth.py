@@ -27,7 +27,7 @@ EARLY_S = 10
 
 _SCHEME = re.compile(r"\s*,?\s*([A-Za-z][A-Za-z0-9._~+-]*)(?:\s+|$)")
 _PARAMETER = re.compile(r"\s*,?\s*([A-Za-z0-9._~+-]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s,\"]+))")
-_CONTROL = re.compile(r"[\x00-\x20\x7f]")
+_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 class Challenge(msgspec.Struct, frozen=True):
@@ -125,7 +125,7 @@ def fetch_token(client: Client, bearer: Challenge, registry_url: str, scope: str
     response = client.get(url, limit=MAX_TOKEN_BYTES, headers=headers, reach=reach)
     answer = decoded(response.body, _Answer, there.netloc)
     token = answer.token or answer.access_token
-    if not token or _CONTROL.search(token):
+    if not _TOKEN.fullmatch(token):
         raise Denied(f"{there.netloc}: the token service gave no usable token")
     lifetime = max(answer.expires_in or DEFAULT_LIFETIME_S, DEFAULT_LIFETIME_S)
     return Token(token, time.monotonic() + lifetime - EARLY_S)

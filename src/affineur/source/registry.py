@@ -155,7 +155,10 @@ class RegistrySource:
         found = _NEXT.search(response.headers.get("Link"))
         if found is None:
             return None
-        target: str = urljoin(url, found[1])
+        try:
+            target: str = urljoin(url, found[1])
+        except ValueError as problem:
+            raise MalformedDocument(f"{url}: its next page is no URL: {found[1][:200]!r}") from problem
         if urlsplit(target)[:2] != urlsplit(url)[:2]:
             raise MalformedDocument(f"{url}: its next page is said to be on another host, {urlsplit(target).netloc}")
         if target == url:
