@@ -1,0 +1,236 @@
+"""`affineur packages` beside syft: seconds, peak memory, bytes; as ratios to the peer in the same run.
+
+    python benchmarks/packages.py --root ROOT.tar [--syft PROGRAM] [--large] [--runs 3]
+
+ROOT.tar is a Debian root file system (mmdebstrap --variant=minbase). From it come, served by a docker-registry on loopback:
+the root alone; it and an application above it; 30 layers that each touch dpkg's status; and with --large ten copies of
+it (0.6 GB compressed, 1.7 GB unpacked). Programs take turns; the time is the median, the memory the highest peak.
+"""
+
+import argparse
+import gzip
+import hashlib
+import io
+import json
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from support.docker_registry import CONFIG, IMAGE_MANIFEST, LAYER, docker_registry, push_blob, push_manifest
+
+COPIES = 9
+STACK = 30
+STACKED_BYTES = 10_000_000
+MEGABYTE = 1_000_000
+FINE = (0, 3)  # 3: something could not be told
+
+# A child's peak memory includes what its parent had when it was forked: so the parent is to be a small program.
+LAUNCHER = """
+import os, sys, time
+start = time.perf_counter()
+child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, usage = os.wait4(child, 0)
+with open(sys.argv[1], "w") as file:
+    file.write(f"[{time.perf_counter() - start}, {usage.ru_maxrss * 1024}]")
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+class Run(NamedTuple):
+    """One run of one program: seconds, peak resident bytes, and what it wrote."""
+
+    seconds: float
+    peak: int
+    out: str
+    err: str
+
+
+class Row(NamedTuple):
+    """A line of the table; `fetched` is a part of the layers' bytes."""
+
+    image: str
+    program: str
+    seconds: float
+    peak: int
+    packages: int
+    fetched: float | None
+
+
+def main() -> None:
+    """Measure and print a Markdown table."""
+    parser = argparse.ArgumentParser(description="`affineur packages` beside syft")
+    parser.add_argument("--root", type=Path, required=True, help="tar of a Debian root file system")
+    parser.add_argument("--syft", default="syft", help="the peer's program")
+    parser.add_argument("--large", action="store_true", help="also the large image (two minutes to make)")
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    peer = _version(options.syft)
+    print(f"python {sys.version.split()[0]}, {os.cpu_count()} processors, peer: {peer or 'none (syft not found)'}\n")
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder, docker_registry(Path(folder) / "registry") as host:
+        for name, layers in images(options.root, options.large):
+            size = push(host, name, layers)
+            rows += measured(f"{host}/{name}:1", name, size, options.runs, options.syft if peer else None)
+    print(table(rows))
+
+
+def images(root: Path, large: bool) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Names, and layers as compressed bytes, base first."""
+    base = _compressed(root.read_bytes())
+    yield "minbase", iter([base])
+    yield "application", iter([base, _copy(root, "opt/app", STACKED_BYTES * 3)])
+    yield "thirty-layers", _stack(root, base)
+    if large:
+        yield "large", iter([base, *(_copy(root, f"opt/{number}") for number in range(COPIES))])
+
+
+def push(host: str, name: str, layers: Iterator[bytes]) -> int:
+    """Push an image; gives the compressed size of its layers."""
+    descriptors = [push_blob(host, name, layer, LAYER + "+gzip") for layer in layers]
+    diff_ids = ["sha256:" + hashlib.sha256(str(index).encode()).hexdigest() for index in range(len(descriptors))]
+    config = {"architecture": "amd64", "os": "linux", "config": {}, "rootfs": {"type": "layers", "diff_ids": diff_ids}}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": IMAGE_MANIFEST,
+        "config": push_blob(host, name, json.dumps(config).encode(), CONFIG),
+        "layers": descriptors,
+    }
+    push_manifest(host, name, "1", json.dumps(manifest).encode(), IMAGE_MANIFEST)
+    return sum(int(each["size"]) for each in descriptors)
+
+
+def measured(reference: str, name: str, size: int, runs: int, syft: str | None) -> Iterator[Row]:
+    """A row for each program."""
+    ours = [sys.executable, "-m", "affineur", "packages", "--json", "--timings", reference]
+    programs: dict[str, tuple[list[str], dict[str, str]]] = {"affineur": (ours, {}), "affineur, cached": (ours, {})}
+    if syft:
+        peer = [syft, "scan", f"registry:{reference}", "-q", "-o", "json"]
+        quiet = {"SYFT_REGISTRY_INSECURE_USE_HTTP": "true", "SYFT_CHECK_FOR_APP_UPDATE": "false"}
+        leanest = [*peer, "--override-default-catalogers", "dpkg-db-cataloger"]
+        programs["syft, leanest"] = leanest, {**quiet, "SYFT_FILE_METADATA_SELECTION": "none"}
+        programs["syft, default"] = peer, quiet
+    taken: dict[str, list[Run]] = {program: [] for program in programs}
+    with tempfile.TemporaryDirectory() as kept:
+        run(ours, {"XDG_CACHE_HOME": kept})
+        for _ in range(runs):
+            for program, (command, environment) in programs.items():
+                with tempfile.TemporaryDirectory() as fresh:
+                    cache = kept if "cached" in program else fresh
+                    taken[program].append(run(command, {**environment, "XDG_CACHE_HOME": cache}))
+    for program, results in taken.items():
+        yield Row(
+            name,
+            program,
+            statistics.median(each.seconds for each in results),
+            max(each.peak for each in results),
+            _count(results[0].out),
+            _fetched(results[0].err) / size if program.startswith("affineur") else None,
+        )
+
+
+def run(command: Sequence[str], environment: Mapping[str, str]) -> Run:
+    """Run a program to its end."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.NamedTemporaryFile() as measure:
+        launch = [sys.executable, "-I", "-S", "-c", LAUNCHER, measure.name, *command]
+        done = subprocess.run(launch, env={**os.environ, **environment}, stdout=out, stderr=err, check=False)
+        out.seek(0)
+        err.seek(0)
+        text, told = out.read().decode(), err.read().decode()
+        if done.returncode not in FINE:
+            raise SystemExit(f"{command[0]} ended with {done.returncode}:\n{told}")
+        seconds, peak = json.loads(Path(measure.name).read_bytes())
+    return Run(seconds, peak, text, told)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Markdown, with each row's time as a multiple of ours."""
+    ours = {row.image: row.seconds for row in rows if row.program == "affineur"}
+    lines = [
+        "| image | program | seconds | times ours | peak MB | layers' bytes | packages |",
+        "|---|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        fetched = "" if row.fetched is None else f"{row.fetched:.0%}"
+        times = f"{row.seconds:.2f} | {row.seconds / ours[row.image]:.1f}"
+        peak = f"{row.peak / MEGABYTE:.0f}"
+        lines.append(f"| {row.image} | {row.program} | {times} | {peak} | {fetched} | {row.packages} |")
+    return "\n".join(lines)
+
+
+def _count(document: str) -> int:
+    found = json.loads(document)
+    if "artifacts" in found:
+        return sum(artifact["type"] == "deb" for artifact in found["artifacts"])
+    return len(found["packages"])
+
+
+def _fetched(timings: str) -> int:
+    match = re.search(r"(\d+)\s+layers\b", timings)
+    return int(match[1]) if match else 0
+
+
+def _version(program: str) -> str:
+    try:
+        done = subprocess.run([program, "version", "-o", "json"], capture_output=True, text=True, check=True)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return ""
+    return f"syft {json.loads(done.stdout)['version']}"
+
+
+def _stack(root: Path, base: bytes) -> Iterator[bytes]:
+    """A base and layers above it, each with the status of one more package, as `apt-get install` leaves them."""
+    with tarfile.open(root) as archive:
+        file = archive.extractfile("./var/lib/dpkg/status")
+        status = file.read() if file else b""
+    yield base
+    for number in range(1, STACK):
+        more = f"\nPackage: added-{number}\nStatus: install ok installed\nVersion: {number}\nArchitecture: all\n"
+        status += (more + "Maintainer: x <x@example>\nDescription: x\n").encode()
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for name, content in (("var/lib/dpkg/status", status), (f"opt/{number}", _program(number))):
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+        yield _compressed(buffer.getvalue())
+
+
+def _program(seed: int) -> bytes:
+    """Bytes that gzip makes about a third of, as it does of programs."""
+    source = random.Random(seed)
+    words = b" ".join(b"%d" % source.randrange(1000) for _ in range(4096))
+    noise = source.randbytes(STACKED_BYTES * 3 // 10)
+    return (noise + words * (STACKED_BYTES // len(words) + 1))[:STACKED_BYTES]
+
+
+def _copy(root: Path, folder: str, at_most: int | None = None) -> bytes:
+    """A layer with the root's regular files below another folder, as many as have so many bytes."""
+    buffer = io.BytesIO()
+    written = 0
+    with tarfile.open(root) as source, tarfile.open(fileobj=buffer, mode="w") as copy:
+        for member in source:
+            if not member.isreg() or (at_most is not None and written + member.size > at_most):
+                continue
+            written += member.size
+            content = source.extractfile(member)
+            member.name = f"{folder}/{member.name.removeprefix('./')}"
+            copy.addfile(member, content)
+    return _compressed(buffer.getvalue())
+
+
+def _compressed(tar: bytes) -> bytes:
+    return gzip.compress(tar, 6, mtime=0)
+
+
+if __name__ == "__main__":
+    main()
