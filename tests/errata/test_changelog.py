@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affineur.errata.changelog import entries, errata_between
+from affineur.errata.changelog import entries, entries_between, errata_between
 from affineur.errata.deb import changelog_of
 from affineur.errata.erratum import Fix
 from support.debs import downloaded, entry
@@ -112,6 +112,41 @@ def test_a_date_that_is_none_is_unknown(date: str) -> None:
     assert found.date is None
 
 
+MERGED = (
+    entry(
+        "a", "3-1~deb12u2", "* CVE-2024-5000", distribution="bookworm-security", date="Fri, 10 May 2024 12:00:00 +0000"
+    )
+    + entry("a", "3-1~deb12u1", "* Rebuild.", distribution="bookworm", date="Wed, 1 May 2024 12:00:00 +0000")
+    + entry("a", "2.5-1", "* CVE-2023-4000", distribution="unstable", date="Sun, 1 Oct 2023 12:00:00 +0000")
+    + entry("a", "2.2-1", "* CVE-2023-3000", distribution="experimental", date="Fri, 1 Sep 2023 12:00:00 +0000")
+    + entry(
+        "a", "2-1+deb12u1", "* CVE-2023-2000", distribution="stable-security", date="Sat, 1 Jul 2023 12:00:00 +0000"
+    )
+    + entry("a", "1", distribution="unstable")
+)
+
+
+@pytest.mark.parametrize("codename", ["bookworm", ""])
+def test_what_the_development_release_fixed_came_with_the_next_upload_to_the_release(codename: str) -> None:
+    errata, _ = errata_between(MERGED, "a", "1", "3-1~deb12u2", "", codename)
+    assert [(erratum.fixes[0].version, erratum.issued and erratum.issued.date().isoformat()) for erratum in errata] == [
+        ("3-1~deb12u2", "2024-05-10"),
+        ("3-1~deb12u1", "2024-05-01"),
+        ("2-1+deb12u1", "2023-07-01"),
+    ]
+    assert [erratum.cves for erratum in errata] == [
+        ("CVE-2024-5000",), ("CVE-2023-3000", "CVE-2023-4000"), ("CVE-2023-2000",),
+    ]  # fmt: skip
+    assert {erratum.kind for erratum in errata} == {"security"}
+
+
+def test_entries_that_no_upload_to_the_release_follows_stand_for_themselves() -> None:
+    errata, _ = errata_between(MERGED, "a", "2-1+deb12u1", "2.5-1", "", "bookworm")
+    assert [erratum.fixes[0].version for erratum in errata] == ["2.5-1", "2.2-1"]
+    errata, _ = errata_between(MERGED, "a", "1", "3-1~deb12u2", "", "jammy")
+    assert len(errata) == 5
+
+
 def test_earlier_names_of_the_source_are_passed_over() -> None:
     text = entry("gcc-12", "12.2.0-14") + entry("gcc-11", "13")
     errata, _ = errata_between(text, "gcc-12", "12.2.0-1", "12.2.0-14", "")
@@ -177,8 +212,8 @@ def test_what_came_since_a_version_is_what_dpkg_says(place: int, tmp_path: Path)
     all_of_it = parsed(text, tmp_path)
     available, installed = all_of_it[0]["Version"], all_of_it[place]["Version"]
     since = parsed(text, tmp_path, "--since", installed)
-    errata, missing = errata_between(text, "openssl", installed, available, "")
-    assert [erratum.fixes[0].version for erratum in errata] == [stanza["Version"] for stanza in since]
+    found, missing = entries_between(text, "openssl", installed, available)
+    assert [one.version for one in found] == [stanza["Version"] for stanza in since]
     assert missing == ""
 
 

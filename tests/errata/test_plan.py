@@ -57,6 +57,10 @@ def test_security_updates_come_first_and_the_budget_ends_the_list() -> None:
     assert [one.what for one in problems] == ["changelog of medium 2"]
 
 
+def test_a_rebuild_of_the_installed_source_has_nothing_to_read() -> None:
+    assert plan([update("a", available="2+b1", installed_source_version="2")]) == ([], [])
+
+
 @pytest.mark.parametrize("lacking", [{"filename": ""}, {"sha256": ""}, {"base_uri": ""}, {"size": 0}, {"size": 10**9}])
 def test_a_deb_that_cannot_be_checked_or_is_huge_is_not_fetched(lacking: dict[str, Any]) -> None:
     wanted, problems = plan([update("a", **lacking)])
@@ -151,6 +155,17 @@ def test_what_is_remembered_is_not_fetched_again(tmp_path: Path) -> None:
     assert again.errata == first.errata
     updates = [offered("a", content), update("b", size=100)]
     assert [one.source for one in plan(updates, byte_budget=100, remembered=texts)[0]] == ["b", "a"]
+    texts.close()
+
+
+def test_that_a_deb_has_no_changelog_is_remembered_too(tmp_path: Path) -> None:
+    linked = deb(data_tar({}, {"usr/share/doc/a": "b"}))
+    texts = Texts(tmp_path)
+    first, _ = run([offered("a", linked)], {"a": linked}, remembered=texts)
+    again, asked = run([offered("a", linked)], {}, remembered=texts)
+    assert asked == []
+    assert "is a link to b" in again.unassessed[0].why
+    assert again.unassessed == first.unassessed
     texts.close()
 
 

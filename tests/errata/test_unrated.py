@@ -3,8 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 from affineur.errata.erratum import Erratum, Fix
-from affineur.errata.unrated import unrated
+from affineur.errata.unrated import rebuilds, unrated
 from affineur.repositories.apt.model import Release, SourceEntry, Suite
 from affineur.repositories.update import Update
 
@@ -77,3 +79,12 @@ def test_a_release_that_nobody_vouches_for_gives_no_bound() -> None:
     assert found.issued_at_latest is None
     (found,) = unrated([update()], [suite("trusty-security", date=None)])
     assert found.issued_at_latest is None
+
+
+def test_a_rebuild_of_the_installed_source_is_said_and_is_no_erratum() -> None:
+    rebuilt = msgspec.structs.replace(update("1+b2"), source_version="1")
+    assert unrated([rebuilt], SUITES) == []
+    assert [one.what for one in rebuilds([rebuilt, rebuilt], SUITES)] == ["rebuild of a 1+b2"]
+    assert rebuilds([update()], SUITES) == []
+    plain = msgspec.structs.replace(rebuilt, suites=("trusty",), security=False)
+    assert rebuilds([plain], SUITES) == []

@@ -20,7 +20,7 @@ from affineur.errata.erratum import Erratum, Fix
 from affineur.errata.severity import of_word
 from affineur.packages.versions import key
 
-__all__ = ["Entry", "entries", "errata_between"]
+__all__ = ["Entry", "entries", "entries_between", "errata_between"]
 
 MAX_ENTRIES = 20_000
 MAX_TITLE_CHARACTERS = 200
@@ -31,6 +31,8 @@ _URGENCY = re.compile(r"\burgency\s*=\s*([-0-9a-z]+)", re.IGNORECASE)
 _CVE = re.compile(r"\bCVE-\d{4}-\d{4,19}\b", re.ASCII | re.IGNORECASE)
 _BUG = re.compile(r"(?:closes|lp)\s*:\s*(?:bug)?\s*#?\d+", re.IGNORECASE)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_STABLE = ("stable", "oldstable", "oldoldstable")  # what Debian's uploads to a release may be called instead
+_DEVELOPMENT = ("unstable", "experimental", "sid", "testing", "unreleased")
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -72,18 +74,17 @@ def entries(text: str) -> Iterator[Entry]:
         yield _entry(header, changes, "")
 
 
-def errata_between(text: str, source: str, installed: str, available: str, where: str) -> tuple[list[Erratum], str]:
-    """Make an erratum of each entry in (installed, available].
+def entries_between(text: str, source: str, installed: str, available: str) -> tuple[list[Entry], str]:
+    """Pick the entries in (installed, available].
 
     Args:
         text: the changelog of `available`.
         source: the source package; entries of another name (an earlier one) are passed over, their versions have no
             order with this one's.
-        where: URL of the .deb.
 
     Returns:
-        the errata, newest first; and a sentence on what is missing from them, empty if nothing is: the changelog may be
-        cut off before the installed version (Ubuntu keeps ten entries, Debian some years), or be of another version.
+        the entries, newest first; and a sentence on what is missing from them, empty if nothing is: the changelog may
+        be cut off before the installed version (Ubuntu keeps ten entries, Debian some years), or be of another version.
     """
     own = [entry for entry in entries(text) if entry.source == source]
     lower, upper = key(installed), key(available)
@@ -96,7 +97,40 @@ def errata_between(text: str, source: str, installed: str, available: str, where
     elif not any(key(entry.version) <= lower for entry in own):
         oldest = min((entry.version for entry in own), key=key)
         missing = f"the changelog goes back to {oldest} only, not to the installed {installed}"
-    return [_erratum(entry, where) for entry in inside], missing
+    return sorted(inside, key=lambda entry: key(entry.version), reverse=True), missing
+
+
+def errata_between(
+    text: str, source: str, installed: str, available: str, where: str, codename: str = ""
+) -> tuple[list[Erratum], str]:
+    """Make errata of the entries in (installed, available]: one for each upload to the release itself.
+
+    A new upstream version brings along the entries of the development release, which nobody on this release could
+    install when they were written. What they fix came with the next upload to the release, and has its date.
+    Where no such upload follows, they stand for themselves.
+
+    Args:
+        where: URL of the .deb.
+        codename: of the image's release (`bookworm`); empty where unknown: then all but development suites are its own.
+        text, source, installed, available: as `entries_between`, and so is what is returned, newest first.
+    """
+    inside, missing = entries_between(text, source, installed, available)
+    errata: list[Erratum] = []
+    carried: list[Entry] = []
+    for entry in reversed(inside):
+        if any(_is_own(suite, codename) for suite in entry.distributions):
+            errata.append(_erratum(entry, carried, where))
+            carried = []
+        else:
+            carried.append(entry)
+    errata.extend(_erratum(entry, [], where) for entry in carried)
+    return list(reversed(errata)), missing
+
+
+def _is_own(suite: str, codename: str) -> bool:
+    """`bookworm`, `bookworm-security`, `stable-proposed-updates` … are the release's own; `unstable` is not."""
+    base = suite.partition("-")[0].lower()
+    return base in (codename.lower(), *_STABLE) if codename else base not in _DEVELOPMENT
 
 
 def _entry(header: re.Match[str], changes: list[str], trailer: str) -> Entry:
@@ -135,16 +169,19 @@ def _date(trailer: str) -> datetime | None:
         return None
 
 
-def _erratum(entry: Entry, where: str) -> Erratum:
+def _erratum(entry: Entry, carried: list[Entry], where: str) -> Erratum:
+    """Make an erratum of an upload and of the earlier entries that came with it."""
     severity = of_word("changelog", entry.urgency)
-    security = bool(entry.cves) or any(name.endswith("-security") for name in entry.distributions)
+    cves = tuple(dict.fromkeys(cve for one in (entry, *carried) for cve in one.cves))
+    security = bool(cves) or any(name.endswith("-security") for name in entry.distributions)
+    names_bugs = any(one.names_bugs for one in (entry, *carried))
     title = f"{entry.source} {entry.version}: {entry.first_change}" if entry.first_change else entry.version
     return Erratum(
         id=f"changelog:{entry.source}/{entry.version}",
-        kind="security" if security else "bugfix" if entry.names_bugs else "other",
+        kind="security" if security else "bugfix" if names_bugs else "other",
         severity=severity,
         issued=entry.date,
-        cves=entry.cves,
+        cves=cves,
         title=title,
         source=where,
         fixes=(Fix(entry.source, entry.version),),

@@ -14,7 +14,7 @@ from affineur.errata.erratum import Erratum, Finding
 from affineur.errata.match import errata_of_updates, match, merged
 from affineur.errata.plan import BYTE_BUDGET, TIME_BUDGET_S, Fetch, Remembered, described, plan
 from affineur.errata.publishers import Release
-from affineur.errata.unrated import unrated
+from affineur.errata.unrated import rebuilds, unrated
 from affineur.errors import Unreachable
 from affineur.evidence import Evidence, Unassessed
 from affineur.packages.inventory import Package
@@ -87,7 +87,12 @@ def gather(
     noticed, problems, evidence = notices.errata_for(distribution, lowest_versions(packages))
     wanted, unplanned = plan(updates, noticed, byte_budget=byte_budget, remembered=remembered)
     changelogs = described(
-        wanted, fetch or _refused, byte_budget=byte_budget, time_budget_s=time_budget_s, remembered=remembered
+        wanted,
+        fetch or _refused,
+        byte_budget=byte_budget,
+        time_budget_s=time_budget_s,
+        remembered=remembered,
+        codename=distribution.codename,
     )
     known = notices.rated(distribution, merged(noticed, changelogs.errata))
     known += unrated(errata_of_updates(updates, known), suites, known)
@@ -95,7 +100,7 @@ def gather(
         findings=tuple(sorted(match(packages, known), key=_age)),
         updates=tuple(errata_of_updates(updates, known)),
         errata=tuple(known),
-        unassessed=(*problems, *unplanned, *changelogs.unassessed),
+        unassessed=(*problems, *unplanned, *changelogs.unassessed, *rebuilds(updates, suites)),
         evidence=(*evidence, *changelogs.evidence),
     )
 

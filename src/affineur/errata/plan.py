@@ -15,7 +15,7 @@ import msgspec
 from affineur.errata.changelog import errata_between
 from affineur.errata.deb import changelog_of
 from affineur.errata.erratum import Erratum
-from affineur.errors import ContentError, DigestMismatch, SizeMismatch, SourceError
+from affineur.errors import ContentError, DigestMismatch, SizeMismatch, SourceError, UnsupportedContent
 from affineur.evidence import Evidence, Unassessed
 from affineur.packages.versions import key
 from affineur.repositories.update import Update
@@ -28,6 +28,8 @@ MAX_DEB_BYTES = 8 * 1024 * 1024
 """Bytes of the largest .deb that is fetched for its changelog."""
 TIME_BUDGET_S = 60.0
 """No further .deb is asked for after this."""
+
+_NONE = "\0"  # no changelog begins with it
 
 Fetch = Callable[[str, int], bytes]
 """(URL, limit in bytes) → content; raises SourceError or LimitExceeded."""
@@ -77,6 +79,7 @@ def plan(
     """Choose the changelogs to fetch: security updates first, then by size, as far as the budget goes.
 
     Args:
+        updates: those that are mere rebuilds of the installed source version have no entries to read.
         notices: a source whose available version one of them fixes needs no changelog.
         remembered: what was read earlier costs nothing, so that each run gets further.
 
@@ -86,7 +89,8 @@ def plan(
     explained = {(fix.source, key(fix.version)) for notice in notices if not notice.paid_only for fix in notice.fixes}
     groups: dict[tuple[str, str], list[Update]] = {}
     for update in updates:
-        if (update.source, key(update.source_version)) not in explained:
+        newer = key(update.source_version) > key(update.installed_source_version)  # if not, it is only a rebuild
+        if newer and (update.source, key(update.source_version)) not in explained:
             groups.setdefault((update.source, update.source_version), []).append(update)
     wanted: list[Wanted] = []
     problems: list[Unassessed] = []
@@ -120,11 +124,15 @@ def described(
     byte_budget: int = BYTE_BUDGET,
     time_budget_s: float = TIME_BUDGET_S,
     remembered: Remembered | None = None,
+    codename: str = "",
 ) -> Described:
     """Fetch the planned .debs, one after another, and read their changelogs.
 
     A .deb that does not answer, is not what its index promised, or holds no changelog, is followed by the next
     candidate of its source within the budgets; what is left is unassessed. What is `remembered` costs neither.
+
+    Args:
+        codename: of the image's release; see `errata_between`.
     """
     deadline = time.monotonic() + time_budget_s
     errata: list[Erratum] = []
@@ -142,13 +150,16 @@ def described(
                     break
                 byte_budget -= update.size
                 try:
-                    text = changelog_of(_checked(fetch(url, update.size), update, url), update.name, url)
+                    text = _read(_checked(fetch(url, update.size), update, url), update.name, url)
                 except (SourceError, ContentError) as error:
                     why = str(error)
                     continue
                 if remembered:
                     remembered.put(f"sha256:{update.sha256}", text)
-            found, why = errata_between(text, one.source, one.installed, one.available, url)
+            if text.startswith(_NONE):
+                why = text.removeprefix(_NONE)
+                continue
+            found, why = errata_between(text, one.source, one.installed, one.available, url, codename)
             errata.extend(found)
             statement = f"the changelog of {one.source} {one.available} has {len(found)} entries since {one.installed}"
             evidence.append(Evidence(statement, url, f"sha256:{update.sha256}", datetime.now(UTC)))
@@ -156,6 +167,14 @@ def described(
         if why:
             problems.append(Unassessed(_what(one.source, one.available), why))
     return Described(tuple(sorted(errata, key=_age)), tuple(problems), tuple(evidence))
+
+
+def _read(content: bytes, package: str, url: str) -> str:
+    """Give the changelog; or the mark that there is none, and why, which is worth remembering too."""
+    try:
+        return changelog_of(content, package, url)
+    except UnsupportedContent as error:
+        return f"{_NONE}{error}"
 
 
 def _checked(content: bytes, update: Update, url: str) -> bytes:

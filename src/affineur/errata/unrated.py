@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from affineur.errata.erratum import Erratum, Fix
+from affineur.evidence import Unassessed
 from affineur.packages.versions import key
 from affineur.repositories.apt.model import Release, Suite
 from affineur.repositories.update import Update
 
-__all__ = ["unrated"]
+__all__ = ["rebuilds", "unrated"]
 
 
 def unrated(updates: Iterable[Update], suites: Sequence[Suite], errata: Iterable[Erratum] = ()) -> list[Erratum]:
@@ -18,7 +19,8 @@ def unrated(updates: Iterable[Update], suites: Sequence[Suite], errata: Iterable
     security update for another reason, and no erratum at all lies in (installed, available] (`Update.errata`).
 
     Its severity is unrated. Its date is a bound: it was out by the Date of the Release that offers it, the earliest
-    where several verified ones do; with no verified one there is no bound either.
+    where several verified ones do; with no verified one there is no bound either. A rebuild of the installed source
+    version is none: see `rebuilds`.
 
     Args:
         updates: with their errata filled in (`errata_of_updates`).
@@ -28,13 +30,37 @@ def unrated(updates: Iterable[Update], suites: Sequence[Suite], errata: Iterable
     explained = {(fix.source, key(fix.version)) for erratum in errata if not erratum.paid_only for fix in erratum.fixes}
     found: dict[str, Erratum] = {}
     for update in updates:
-        offering = [suite for suite in suites if suite.release and suite.release.suite in update.suites]
+        if _is_rebuild(update):
+            continue
+        offering = _offering(update, suites)
         listed = any(suite.release and _is_security(suite.release) for suite in offering)
         exact = (update.source, key(update.source_version)) in explained
         if (listed and not exact) or (update.security and not update.errata):
             erratum = _erratum(update, offering)
             found.setdefault(erratum.id, erratum)
     return list(found.values())
+
+
+def rebuilds(updates: Iterable[Update], suites: Sequence[Suite]) -> list[Unassessed]:
+    """List the security updates that are built anew from the installed source version.
+
+    Errata are matched on source versions, so what such a rebuild mends (a library that is compiled in) cannot be told.
+    """
+    found = {
+        Unassessed(f"rebuild of {update.source} {update.available}", "its source version is installed already")
+        for update in updates
+        if _is_rebuild(update)
+        and (update.security or any(s.release and _is_security(s.release) for s in _offering(update, suites)))
+    }
+    return sorted(found)
+
+
+def _is_rebuild(update: Update) -> bool:
+    return key(update.source_version) <= key(update.installed_source_version)
+
+
+def _offering(update: Update, suites: Sequence[Suite]) -> list[Suite]:
+    return [suite for suite in suites if suite.release and suite.release.suite in update.suites]
 
 
 def _erratum(update: Update, offering: Sequence[Suite]) -> Erratum:
