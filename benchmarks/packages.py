@@ -2,9 +2,9 @@
 
     python benchmarks/packages.py --root ROOT.tar [--syft PROGRAM] [--large] [--runs 3]
 
-ROOT.tar is a Debian root file system (mmdebstrap --variant=minbase). From it come, served by a docker-registry on loopback:
-the root alone; it and an application above it; 30 layers that each touch dpkg's status; and with --large ten copies of
-it (0.6 GB compressed, 1.7 GB unpacked). Programs take turns; the time is the median, the memory the highest peak.
+ROOT.tar is a Debian root file system (mmdebstrap --variant=minbase). From it come, served by a docker-registry on
+loopback: the root alone; it and an application above it; 30 layers that each touch dpkg's status; and with --large ten
+copies of it (0.6 GB compressed, 1.7 GB unpacked). Programs take turns; the time is the median, the memory the highest.
 """
 
 import argparse
