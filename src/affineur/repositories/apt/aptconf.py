@@ -34,7 +34,7 @@ class Options:
 
     def __init__(self) -> None:
         self._values: dict[str, str] = {}
-        self._lists: dict[str, list[str]] = {}
+        self._lists: dict[str, dict[str, str]] = {}  # path → its children: a name, or a number for a nameless entry
         self.included: list[str] = []
 
     def text(self, name: str) -> str | None:
@@ -50,14 +50,7 @@ class Options:
         plain = self.text(name)
         if plain is not None:
             return plain.split(",")
-        return self._lists.get(name.lower()) or None
-
-    def below(self, prefix: str) -> list[str]:
-        """Names, lower case, of the set options at or below a path."""
-        start = prefix.lower()
-        return [
-            name for name, value in self._values.items() if value and (name == start or name.startswith(start + "::"))
-        ]
+        return list(self._lists.get(name.lower(), {}).values()) or None
 
     def read(self, text: str) -> None:
         """Apply one file.
@@ -91,6 +84,8 @@ class Options:
                     parent = f"{parent}::{tag}" if parent else tag
                     if word is not None:
                         self._set(parent, word, number)
+                elif not tag and word == "#clear":
+                    raise MalformedConfiguration(number, "#clear needs to be told what")
                 elif tag.startswith("#"):
                     self._direct(tag[1:], word or "", number, nested=bool(parent))
                 else:
@@ -107,12 +102,13 @@ class Options:
             raise MalformedConfiguration(line, f"more than {MAX_OPTIONS} options")
         path = name.lower()
         if path.endswith("::"):
-            self._lists.setdefault(path[:-2], []).append(value)
+            entries = self._lists.setdefault(path[:-2], {})
+            entries[str(len(entries))] = value
         else:
             self._values[path] = value
             above, _, _ = path.rpartition("::")
             if above:
-                self._lists.setdefault(above, []).append(value)
+                self._lists.setdefault(above, {})[path] = value
 
     def _direct(self, directive: str, argument: str, line: int, *, nested: bool) -> None:
         if nested:
@@ -133,7 +129,7 @@ def _lines(text: str) -> list[tuple[int, str]]:
     kept: list[tuple[int, str]] = []
     commented = False
     for number, raw in enumerate(text.split("\n"), start=1):
-        line = raw.strip()
+        line = raw.replace("\t", " " * 8).strip()  # as apt does, within quotes too
         if commented:
             _, end, line = line.partition("*/")
             if not end:
@@ -193,7 +189,8 @@ def _tag_and_word(statement: str, line: int, *, opens: bool) -> tuple[str, str |
     if not rest.strip():
         return (tag, None) if opens else ("", tag)
     if _QUOTED_WORDS.match(rest):
-        return tag, "".join(re.findall(r'"([^"]*)"', rest))
+        pieces = re.findall(r'"([^"]*)"|(\s+)', rest.strip())
+        return tag, "".join(" " if blank else text for text, blank in pieces)
     word = re.fullmatch(r'\s*((?:"[^"]*"|\[[^\]]*\]|[^\s"\[])+)\s*', rest)
     if word is None:
         raise MalformedConfiguration(line, "extra junk after the value")

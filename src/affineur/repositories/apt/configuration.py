@@ -5,12 +5,14 @@ so an `#include` or a directory that apt.conf names elsewhere is reported instea
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+
+import msgspec
 
 from affineur.repositories.apt.aptconf import MalformedConfiguration, Options
 from affineur.repositories.apt.model import AptConfiguration, PinRule, SourceEntry
 from affineur.repositories.apt.preferences import MalformedPreference, pins
-from affineur.repositories.apt.sources import MalformedSource, one_line_entries, stanza_entries
+from affineur.repositories.apt.sources import MalformedSource, TypedEntry, one_line_entries, stanza_entries
 
 __all__ = ["PATHS", "read_configuration"]
 
@@ -37,7 +39,6 @@ def read_configuration(files: Mapping[str, bytes], architecture: str) -> AptConf
     architectures = _architectures(options, native, reader.text("var/lib/dpkg/arch"))
     sources = reader.sources(architectures)
     rules = reader.pins()
-    reader.check_conflicts(sources)
     phasing = _phasing(options)
     return AptConfiguration(
         sources=tuple(sources),
@@ -80,15 +81,14 @@ class _Reader:
         return options
 
     def sources(self, architectures: tuple[str, ...]) -> list[SourceEntry]:
-        found: list[SourceEntry] = []
+        found: list[TypedEntry] = []
         for path in [*self._present("sources.list"), *self._parts("sources.list.d", ("list", "sources"))]:
-            read: Callable[[str, str, tuple[str, ...]], Iterable[SourceEntry]]
             read = stanza_entries if path.endswith(".sources") else one_line_entries
             try:
-                found.extend(read(self.text(path), path, architectures))
+                found.extend(read(self.text(path), path, architectures, self.problems))
             except MalformedSource as error:
                 self._refuse(f"{path}:{error.line}: {error}")
-        return found
+        return self._agreed(found)
 
     def pins(self) -> list[PinRule]:
         found: list[PinRule] = []
@@ -99,15 +99,30 @@ class _Reader:
                 self._refuse(f"{path}:{error.line}: {error}")
         return found
 
-    def check_conflicts(self, sources: Iterable[SourceEntry]) -> None:
-        """apt takes one answer per suite to: trusted? signed by whom? check its date? and refuses to start on two."""
-        first: dict[tuple[str, str], SourceEntry] = {}
-        for entry in sources:
-            other = first.setdefault((entry.uri, entry.suite), entry)
-            for name in ("trusted", "check_valid_until", "signed_by", "signed_by_inline", "allow_insecure"):
-                if getattr(entry, name) != getattr(other, name):
-                    option = name.replace("_", "-")
-                    self._refuse(f"{entry.path}:{entry.line}: {option} contradicts {other.path}:{other.line}")
+    def _agreed(self, entries: Iterable[TypedEntry]) -> list[SourceEntry]:
+        """The binary ones. apt takes one answer per suite to: trusted? signed by whom? check its date? and refuses to
+        start on two; only a Signed-By may be missing from the first entries, and is then that of the later ones.
+        """
+        suites: dict[tuple[str, str], list[TypedEntry]] = {}
+        for kind, entry in entries:
+            suites.setdefault((entry.uri, entry.suite), []).append((kind, entry))
+        keys: dict[tuple[str, str], SourceEntry] = {}
+        for suite, listed in suites.items():
+            first = listed[0][1]
+            for _, entry in listed:
+                if not _signed_by(first) and _signed_by(entry):
+                    first = msgspec.structs.replace(
+                        first, signed_by=entry.signed_by, signed_by_inline=entry.signed_by_inline
+                    )
+                for option in _contradictions(first, entry):
+                    self._refuse(f"{entry.path}:{entry.line}: {option} contradicts {first.path}:{first.line}")
+            keys[suite] = first
+        return [
+            msgspec.structs.replace(entry, signed_by=key.signed_by, signed_by_inline=key.signed_by_inline)
+            for kind, entry in entries
+            if kind == "deb"
+            for key in (keys[entry.uri, entry.suite],)
+        ]
 
     def _present(self, name: str) -> list[str]:
         return [_ROOT + name] if _ROOT + name in self._files else []
@@ -121,6 +136,20 @@ class _Reader:
     def _refuse(self, problem: str) -> None:
         self.problems.append(problem)
         self.unanswerable.append(problem)
+
+
+def _signed_by(entry: SourceEntry) -> tuple[tuple[str, ...], str | None] | None:
+    return (entry.signed_by, entry.signed_by_inline) if entry.signed_by or entry.signed_by_inline else None
+
+
+def _contradictions(first: SourceEntry, entry: SourceEntry) -> list[str]:
+    pairs = {
+        "trusted": (first.trusted, entry.trusted),
+        "check-valid-until": (first.check_valid_until, entry.check_valid_until),
+        "allow-insecure": (first.allow_insecure is True, entry.allow_insecure is True),
+        "signed-by": (_signed_by(first), _signed_by(entry)),
+    }
+    return [option for option, (one, other) in pairs.items() if one != other]
 
 
 def _bytes(name: str) -> bytes:

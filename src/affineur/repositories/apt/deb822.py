@@ -1,21 +1,15 @@
 """Stanzas of `Field: value` lines, as apt reads them from its own configuration (deb822(5)).
 
-Unlike a Packages index these files may carry comments: lines whose first character is `#`, also within a value.
+Unlike a Packages index these files may carry comments: lines whose first character is `#`, also within a value. apt is
+lenient here, and what it makes of a broken file decides what an image is offered: a line without a colon becomes part
+of the next field's name, so that this field is lost; with no colon behind it at all, its whole stanza is.
 """
 
 from collections.abc import Iterator
 
 import msgspec
 
-__all__ = ["MalformedStanza", "Stanza", "stanzas"]
-
-
-class MalformedStanza(ValueError):
-    """A line that is neither a field, nor its continuation, nor a comment; carries the line's number."""
-
-    def __init__(self, line: int, problem: str) -> None:
-        super().__init__(problem)
-        self.line, self.problem = line, problem
+__all__ = ["Stanza", "stanzas"]
 
 
 class Stanza(msgspec.Struct, frozen=True):
@@ -24,13 +18,13 @@ class Stanza(msgspec.Struct, frozen=True):
     Attributes:
         line: of its first field, from 1.
         fields: lower-case name → value; the lines of a longer value are joined by newlines and keep their indentation.
-            Of a field that stands twice the last one counts.
-        lines: lower-case name → the field's own line.
+            Of a field that stands twice the last one counts. Empty where apt refuses the file.
+        unread: numbers of lines without a colon, each of which costs the field behind it.
     """
 
     line: int
     fields: dict[str, str]
-    lines: dict[str, int]
+    unread: tuple[int, ...] = ()
 
     def words(self, name: str) -> list[str]:
         """The value's words, separated by blanks or line ends."""
@@ -38,34 +32,30 @@ class Stanza(msgspec.Struct, frozen=True):
 
 
 def stanzas(text: str) -> Iterator[Stanza]:
-    """Yield the stanzas that hold at least one field.
-
-    Raises:
-        MalformedStanza: at the first line that breaks the format; the stanzas before it have been yielded.
-    """
+    """Yield the stanzas, in order. Never raises; look at `unread`."""
+    lines = [
+        (number, line.rstrip("\r")) for number, line in enumerate(text.split("\n"), start=1) if not line.startswith("#")
+    ]
     fields: dict[str, str] = {}
-    lines: dict[str, int] = {}
-    name = ""
-    for number, raw in enumerate(text.split("\n"), start=1):
-        line = raw.rstrip("\r")
-        if line.startswith("#"):
-            continue
-        if not line:
+    unread: list[int] = []
+    first, name = 0, ""
+    label = ""  # of lines without a colon, waiting for one
+    for number, line in [*lines, (len(lines) + 1, "")]:
+        if not line and not label:
             if fields:
-                yield Stanza(min(lines.values()), fields, lines)
-                fields, lines = {}, {}
-            name = ""
-        elif line[0] in " \t":
+                yield Stanza(first, fields, tuple(unread))
+            fields, unread, first, name = {}, [], 0, ""
+        elif line[:1].isspace() and not label:
             if name:
                 fields[name] += "\n" + line.rstrip()
-            elif line.strip():
-                raise MalformedStanza(number, "a continuation line without a field")
         else:
-            label, colon, value = line.partition(":")
-            if not colon or not label.strip():
-                raise MalformedStanza(number, "no field name")
-            name = label.strip().lower()
+            before, colon, value = line.partition(":")
+            if not colon:
+                label += f"{line}\n"
+                unread.append(number)
+                continue
+            name = (label + before).rstrip().lower()
+            first, label = first or number, ""
             fields[name] = value.strip()
-            lines[name] = number
-    if fields:
-        yield Stanza(min(lines.values()), fields, lines)
+    if label:
+        yield Stanza(first or unread[0], {}, tuple(unread))

@@ -2,7 +2,7 @@
 
 import re
 
-from affineur.repositories.apt.deb822 import MalformedStanza, stanzas
+from affineur.repositories.apt.deb822 import stanzas
 from affineur.repositories.apt.model import NEVER, PinRule
 
 __all__ = ["MAX_PINS", "MalformedPreference", "pins"]
@@ -31,31 +31,31 @@ def pins(text: str, path: str, warnings: list[str]) -> list[PinRule]:
         MalformedPreference: at the first stanza that apt would not take.
     """
     found: list[PinRule] = []
-    try:
-        for stanza in stanzas(text):
-            package = stanza.fields.get("package", "")
-            if not package:
-                raise MalformedPreference(stanza.line, "a record without Package")
-            if "pin" not in stanza.fields:
-                warnings.append(f"{path}:{stanza.line}: a record without Pin has no effect")
-                continue
-            kind, value = _kind_and_value(stanza.fields["pin"])
-            general = package == "*"
-            if kind not in ("release", "origin", "version") or (kind == "version" and general):
-                warnings.append(f"{path}:{stanza.line}: a pin by {kind!r} is not understood here")
-                continue
-            priority = _priority(stanza.fields.get("pin-priority", ""), stanza.line, general=general)
-            found.append(PinRule(tuple(package.split()), kind, value, priority, path, stanza.line))
-            if len(found) > MAX_PINS:
-                raise MalformedPreference(stanza.line, f"more than {MAX_PINS} records")
-    except MalformedStanza as error:
-        raise MalformedPreference(error.line, error.problem) from error
+    for stanza in stanzas(text):
+        warnings += [f"{path}:{line}: no field name, so apt loses the field that follows" for line in stanza.unread]
+        if not stanza.fields:
+            raise MalformedPreference(stanza.line, "a line without a field name, to the end of the file")
+        package = stanza.fields.get("package", "")
+        if not package:
+            raise MalformedPreference(stanza.line, "a record without Package")
+        if "pin" not in stanza.fields:
+            warnings.append(f"{path}:{stanza.line}: a record without Pin has no effect")
+            continue
+        kind, value = _kind_and_value(stanza.fields["pin"])
+        general = package == "*"
+        if kind not in ("release", "origin", "version") or (kind == "version" and general):
+            warnings.append(f"{path}:{stanza.line}: a pin by {kind!r} is not understood here")
+            continue
+        priority = _priority(stanza.fields.get("pin-priority", ""), stanza.line, general=general)
+        found.append(PinRule(tuple(package.split()), kind, value, priority, path, stanza.line))
+        if len(found) > MAX_PINS:
+            raise MalformedPreference(stanza.line, f"more than {MAX_PINS} records")
     return found
 
 
 def _kind_and_value(pin: str) -> tuple[str, str]:
-    kind, *rest = pin.split(None, 1)
-    return kind.lower(), rest[0] if rest else ""
+    kind, _, value = pin.strip().partition(" ")
+    return kind.lower(), value.strip()
 
 
 def _priority(text: str, line: int, *, general: bool) -> int:

@@ -7,10 +7,12 @@ import re
 from collections.abc import Mapping
 
 from affineur.repositories.apt.aptconf import boolean
-from affineur.repositories.apt.deb822 import MalformedStanza, Stanza, stanzas
+from affineur.repositories.apt.deb822 import Stanza, stanzas
 from affineur.repositories.apt.model import SourceEntry
 
-__all__ = ["MAX_ENTRIES", "MalformedSource", "one_line_entries", "stanza_entries"]
+__all__ = ["MAX_ENTRIES", "MalformedSource", "TypedEntry", "one_line_entries", "stanza_entries"]
+
+TypedEntry = tuple[str, SourceEntry]  # `deb` or `deb-src`, and the entry
 
 MAX_ENTRIES = 10_000  # of all files of an image: URIs × suites multiply
 
@@ -23,17 +25,18 @@ class MalformedSource(ValueError):
         self.line, self.problem = line, problem
 
 
-def one_line_entries(text: str, path: str, architectures: tuple[str, ...]) -> list[SourceEntry]:
-    """Entries of a `*.list` file, one per `deb` line; `deb-src` lines are checked and left out.
+def one_line_entries(text: str, path: str, architectures: tuple[str, ...], warnings: list[str]) -> list[TypedEntry]:
+    """Entries of a `*.list` file, one per line; those of sources too, since they can contradict the others.
 
     Args:
         path: of the file, for messages.
         architectures: APT::Architectures, native first.
+        warnings: gets a line for each option that is not heeded here.
 
     Raises:
         MalformedSource: at the first line that apt would not take.
     """
-    entries: list[SourceEntry] = []
+    entries: list[TypedEntry] = []
     for number, raw in enumerate(text.split("\n"), start=1):
         line = _uncommented(raw).strip(" \t\r")
         if not line:
@@ -48,37 +51,39 @@ def one_line_entries(text: str, path: str, architectures: tuple[str, ...]) -> li
             raise MalformedSource(number, "no suite" if words else "no URI")
         _check_suite(words[1], words[2:], number)
         uri = _uri(words[0], number, architectures)
-        if kind == "deb":
-            suite = words[1].replace("$(ARCH)", architectures[0]) if words[1].endswith("/") else words[1]
-            entries.append(_entry(uri, suite, tuple(words[2:]), options, (path, number), architectures))
+        suite = words[1].replace("$(ARCH)", architectures[0]) if words[1].endswith("/") else words[1]
+        entries.append((kind, _entry(uri, suite, tuple(words[2:]), options, (path, number), architectures)))
+        warnings += _unheeded(options, path, number)
+        if len(entries) > MAX_ENTRIES:
+            raise MalformedSource(number, f"more than {MAX_ENTRIES} entries")
     return entries
 
 
-def stanza_entries(text: str, path: str, architectures: tuple[str, ...]) -> list[SourceEntry]:
-    """Entries of a `*.sources` file: for each stanza with type deb, URIs × suites, in this order of nesting.
+def stanza_entries(text: str, path: str, architectures: tuple[str, ...], warnings: list[str]) -> list[TypedEntry]:
+    """Entries of a `*.sources` file: for each stanza types × URIs × suites, in this order of nesting.
+
+    Args: as for one_line_entries.
 
     Raises:
         MalformedSource: at the first stanza that apt would not take.
     """
-    entries: list[SourceEntry] = []
-    try:
-        for stanza in stanzas(text):
-            if "types" not in stanza.fields:
-                raise MalformedSource(stanza.line, "no Types")
-            for kind in stanza.words("types"):
-                if kind not in ("deb", "deb-src"):
-                    raise MalformedSource(stanza.line, f"type {kind!r} is not known")
-                found = _of_stanza(stanza, path, architectures)
-                if kind == "deb":
-                    entries.extend(found)
-                if len(entries) > MAX_ENTRIES:
-                    raise MalformedSource(stanza.line, f"more than {MAX_ENTRIES} entries")
-    except MalformedStanza as error:
-        raise MalformedSource(error.line, error.problem) from error
+    entries: list[TypedEntry] = []
+    for stanza in stanzas(text):
+        warnings += [f"{path}:{line}: no field name, so apt loses the field that follows" for line in stanza.unread]
+        if not stanza.fields:
+            raise MalformedSource(stanza.line, "a line without a field name, to the end of the file")
+        if "types" not in stanza.fields:
+            raise MalformedSource(stanza.line, "no Types")
+        for kind in stanza.words("types"):
+            if kind not in ("deb", "deb-src"):
+                raise MalformedSource(stanza.line, f"type {kind!r} is not known")
+            entries += [(kind, entry) for entry in _of_stanza(stanza, path, architectures, warnings)]
+            if len(entries) > MAX_ENTRIES:
+                raise MalformedSource(stanza.line, f"more than {MAX_ENTRIES} entries")
     return entries
 
 
-def _of_stanza(stanza: Stanza, path: str, architectures: tuple[str, ...]) -> list[SourceEntry]:
+def _of_stanza(stanza: Stanza, path: str, architectures: tuple[str, ...], warnings: list[str]) -> list[SourceEntry]:
     enabled = stanza.fields.get("enabled")
     if enabled and boolean(enabled) is False:
         return []
@@ -89,6 +94,7 @@ def _of_stanza(stanza: Stanza, path: str, architectures: tuple[str, ...]) -> lis
     for name in ("arch", "arch+", "arch-", "target", "target+", "target-"):
         if name in options:
             options[name] = ",".join(options[name].split())
+    warnings += _unheeded(options, path, stanza.line)
     found: list[SourceEntry] = []
     for text in uris:
         uri = _uri(text, stanza.line, architectures)
@@ -110,6 +116,9 @@ _STANZA_OPTIONS = {
     "check-valid-until": "check-valid-until",
     "signed-by": "signed-by",
     "by-hash": "by-hash",
+    "include": "include",
+    "exclude": "exclude",
+    "snapshot": "snapshot",
 }
 
 
@@ -132,25 +141,33 @@ _WORD = re.compile(r'(?:"[^"]*"|\[[^\]]*\]|[^\s"\[])+')  # quotes and brackets (
 
 
 def _options_and_words(rest: str, line: int) -> tuple[dict[str, str], list[str]]:
+    """`[option=value …] word …`; the bracket ends at a word that ends with it, not at the first one."""
     options: dict[str, str] = {}
     if rest.startswith("["):
-        inside, closed, rest = rest[1:].partition("]")
-        if not closed:
-            raise MalformedSource(line, "options without ]")
-        for option in inside.split():
-            name, equals, value = option.partition("=")
-            if not (name and equals and value):
+        rest = rest[1:].lstrip()
+        while not rest.startswith("]"):
+            option, rest = _word(rest, line)
+            last = option.endswith("]")
+            name, equals, value = option.removesuffix("]").partition("=")
+            if len(option) < 3 or not (name and equals and value):
                 raise MalformedSource(line, f"option {option!r} is no assignment")
-            options[name] = _unquoted(value)
+            options[name] = value
+            if last:
+                break
+        else:
+            rest = rest[1:].lstrip()
     words: list[str] = []
-    rest = rest.strip()
     while rest:
-        match = _WORD.match(rest)
-        if match is None:
-            raise MalformedSource(line, "an unclosed quote or bracket")
-        words.append(_unquoted(match[0]))
-        rest = rest[match.end() :].lstrip()
+        word, rest = _word(rest, line)
+        words.append(word)
     return options, words
+
+
+def _word(text: str, line: int) -> tuple[str, str]:
+    match = _WORD.match(text)
+    if match is None:
+        raise MalformedSource(line, "an unclosed quote or bracket")
+    return _unquoted(match[0]), text[match.end() :].lstrip()
 
 
 def _unquoted(text: str) -> str:
@@ -194,6 +211,17 @@ def _entry(
         path=place[0],
         line=place[1],
     )
+
+
+def _unheeded(options: Mapping[str, str], path: str, line: int) -> list[str]:
+    """Options that change what apt would be offered, and that are not understood here."""
+    found = [name for name in ("include", "exclude", "snapshot", "inrelease-path") if name in options]
+    targets = options.get("target", "Packages").split(",") + options.get("target+", "").split(",")
+    if "Packages" not in targets or "Packages" in options.get("target-", "").split(","):
+        found.append("target")
+    if "all" in options.get("arch-", "").split(","):
+        found.append("arch-=all")
+    return [f"{path}:{line}: the option {name} is not heeded" for name in found]
 
 
 def _yes(options: Mapping[str, str], name: str) -> bool | None:
