@@ -167,7 +167,7 @@ class Archive:
         files: path below the root → what is served there. Change it at will.
         statuses: path → an HTTP status to answer with instead.
         redirects: path → where to send the asker instead.
-        requests: the paths asked for, in order.
+        requests: the paths asked for, in order; `seen_headers` those requests' headers.
     """
 
     def __init__(self) -> None:
@@ -176,6 +176,7 @@ class Archive:
         self.statuses: dict[str, int] = {}
         self.redirects: dict[str, str] = {}
         self.requests: list[str] = []
+        self.seen_headers: list[dict[str, str]] = []
         self._server = _Server(self)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -308,6 +309,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         path = self.path.lstrip("/")
         archive = self.server.archive
         archive.requests.append(path)
+        archive.seen_headers.append(dict(self.headers.items()))
         body = archive.files.get(path)
         status = archive.statuses.get(path) or (302 if path in archive.redirects else 200 if body is not None else 404)
         if status != 200 or body is None:

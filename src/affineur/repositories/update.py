@@ -15,7 +15,8 @@ class Update(msgspec.Struct, frozen=True):
         source, source_version: of the available version; errata are matched on source versions.
         installed_source_version: of the installed one.
         filename, size, sha256: where the available .deb lies below its repository's URI, and what it must be.
-        base_uri: the repository's URI as the image names it (before any mirror map), with which `filename` makes a URL.
+        base_uri: the repository's URI as the image names it (before any mirror map, and without a login), with which
+            `filename` makes a URL.
         held: dpkg's hold; listed all the same, as apt does.
         phased: the Phased-Update-Percentage of the offer where it has one below 100.
         errata: ids of the errata that lie in (installed, available]; filled in by matching.

@@ -329,7 +329,7 @@ class _Engine:
             filename=offer.filename if offer else "",
             size=offer.size if offer else 0,
             sha256=offer.sha256 if offer else "",
-            base_uri=first.entry.uri if first.entry else "",
+            base_uri=first.entry.public_uri if first.entry else "",
             held=package.status.startswith("hold "),
             phased=candidate.phased if candidate.phased != 100 else None,
         )

@@ -89,7 +89,7 @@ class Fetcher:
         problems = list(keyring.problems)
         base = suite_url(entry, problems)
         if base is None:
-            return Suite(entry, None, (), verified=False, url=shown(entry.uri), problems=tuple(problems))
+            return Suite(entry, None, (), verified=False, url=entry.public_uri, problems=tuple(problems))
         try:
             signed = self._once(("release", base), lambda: self._signed(base))
         except (SourceError, ContentError) as error:
@@ -162,20 +162,13 @@ def suite_url(entry: SourceEntry, problems: list[str]) -> str | None:
     scheme = entry.uri.partition(":")[0].lower()
     if scheme not in ("http", "https"):
         why = "it means a file in the image" if scheme in ("file", "copy") else "only http and https are"
-        problems.append(f"{shown(entry.uri)} is not fetched: {scheme}: {why}")
+        problems.append(f"{entry.public_uri} is not fetched: {scheme}: {why}")
         return None
     if "@" in urlsplit(entry.uri).netloc:
-        problems.append(f"credentials stand in the image's sources, for {shown(entry.uri)}: never sent")
+        problems.append(f"credentials stand in the image's sources, for {entry.public_uri}: never sent")
     below = entry.suite if entry.suite.endswith("/") else f"dists/{entry.suite}/"
     path = "" if below in ("/", "./") else quote(below.lstrip("/"), safe="/:+~.-=,@!$&'()*;%")
-    return shown(entry.uri) + path
-
-
-def shown(uri: str) -> str:
-    """A URI without the credentials that it may carry."""
-    scheme, mark, rest = uri.partition("://")
-    host, slash, path = rest.partition("/")
-    return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" if mark else uri
+    return entry.public_uri + path
 
 
 def _judged(entry: SourceEntry, keyring: Keyring, signed: _Signed, now: datetime, problems: list[str]) -> Suite:

@@ -38,6 +38,13 @@ class SourceEntry(msgspec.Struct, frozen=True):
     path: str = ""
     line: int = 0
 
+    @property
+    def public_uri(self) -> str:
+        """The URI without the login that it may carry: what may be shown, and asked."""
+        scheme, mark, rest = self.uri.partition("://")
+        host, slash, path = rest.partition("/")
+        return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" if mark else self.uri
+
 
 class PinRule(msgspec.Struct, frozen=True):
     """One stanza of preferences (apt_preferences(5)).
