@@ -388,3 +388,32 @@ def test_merging_is_applying_in_order(layers: list[list[tuple[str, str, str]]]) 
         for entries in layers
     ]
     assert contents(Layers(*built)) == applied(layers)
+
+
+def test_names_with_wildcards_mean_themselves() -> None:
+    # a link or a Signed-By chosen by the image must not make us read all of it
+    image = Layers(
+        layer(
+            link("etc/os-release", "/**"),
+            link("usr/lib/os-release", "/opt/*"),
+            file("opt/*", "itself"),
+            file("opt/other", "no"),
+            file("secret", "no"),
+        )
+    )
+    tree = image.walk(RELEASE)
+    assert {path: located.facts for path, located in tree.facts(RELEASE).items()} == {"usr/lib/os-release": b"itself"}
+    assert tree.read("/opt/*") == b"itself"
+    assert tree.read("/**") is None
+    assert tree.read("/opt/?ther") is None
+    assert tree.read("/opt/\\*") is None
+
+
+def test_links_to_more_places_than_anyone_needs_are_named_and_not_followed() -> None:
+    links = [link(f"etc/{number}", f"/opt/{number}") for number in range(1001)]
+    image = Layers(layer(*links, file("etc/x", "x"), file("opt/1", "1")))
+    tree = image.walk(ETC)
+    assert list(tree.facts(ETC)) == ["etc/x"]
+    assert len(tree.unassessed) == 21
+    assert tree.unassessed[-1].what == "981 paths more"
+    assert image.fetches == [0]

@@ -1,18 +1,16 @@
 """Layers put on one another as engines do: what each path is in the end, and where links lead inside the image."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from affineur.image.interest import Interest
+from affineur.image.interest import Interest, is_wild, literal, pattern, plain
 from affineur.image.reader import Entry
 
 __all__ = ["LINKS_MAX", "Found", "Merged", "Node"]
 
 LINKS_MAX = 40
 """Symlinks followed on the way to one path; Linux: MAXSYMLINKS, path_resolution(7)."""
-
-_WILD = re.compile(r"[*?]")
 
 
 class Node(NamedTuple):
@@ -155,23 +153,23 @@ class _Search:
     def _descend(self, shown: str, real: str, rest: list[str]) -> None:
         """Go on from the directory `real`, which was reached as `shown`, to `rest`."""
         for count, part in enumerate(rest):
-            if _WILD.search(part):
+            if is_wild(part):
                 self._spread(shown, real, part, rest[count + 1 :])
                 return
-            shown, real = _join(shown, part), _join(real, part)
+            shown, real = _join(shown, plain(part)), _join(real, plain(part))
             followed = self._follow(shown, real)
             if followed is None:
                 return
-            if followed != real and not self._searched("/".join([followed, *rest[count + 1 :]])):
+            if followed != real and not self._searched(followed, rest[count + 1 :]):
                 return
             real = followed
         self._take(shown, real)
 
     def _spread(self, shown: str, real: str, part: str, rest: list[str]) -> None:
         deep = part == "**"
-        pattern = re.compile(re.escape(part).replace(r"\*", "[^/]*").replace(r"\?", "[^/]"), re.DOTALL)
+        fits = re.compile(pattern(part), re.DOTALL)
         for base in sorted(set(self._children.get(real, ()))):
-            if not deep and not pattern.fullmatch(base):
+            if not deep and not fits.fullmatch(base):
                 continue
             name, place = _join(shown, base), _join(real, base)
             node = self._nodes.get(place)
@@ -185,7 +183,7 @@ class _Search:
                 followed = self._follow(name, place)
                 # A link to a directory is followed once: `**` through many could go round for ever.
                 tail = rest or (["*"] if deep and self._children.get(followed or "") else [])
-                if followed is None or not self._searched("/".join([followed, *tail])):
+                if followed is None or not self._searched(followed, tail):
                     continue
                 if tail:
                     self._descend(name, followed, tail)
@@ -200,9 +198,12 @@ class _Search:
             self.loops.add(shown)
         return followed
 
-    def _searched(self, glob: str) -> bool:
-        """Whether the layers were searched for this, so that its absence means something."""
-        if any(glob in interest.globs or (not _WILD.search(glob) and interest.wants(glob)) for interest in self._known):
+    def _searched(self, path: str, rest: Sequence[str] = ()) -> bool:
+        """Whether the layers were searched for this path, and globs below it, so that absence means something."""
+        glob = "/".join([literal(path), *rest])
+        wild = any(map(is_wild, rest))
+        whole = plain(glob)
+        if any(glob in interest.globs or (not wild and interest.wants(whole)) for interest in self._known):
             return True
         self.missing.add(glob)
         return False

@@ -5,7 +5,7 @@ the layer's digest, the reader and its version. A layer is read again only for p
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -13,7 +13,7 @@ import msgspec
 
 from affineur.errors import ContentError
 from affineur.evidence import Unassessed
-from affineur.image.interest import Interest
+from affineur.image.interest import Interest, literal
 from affineur.image.reader import Entry, LayerFacts, Reader, Verbatim, encoded
 from affineur.image.scan import scanned
 from affineur.image.view import Located, View
@@ -23,12 +23,16 @@ from affineur.streams.decompress import decompressed
 
 __all__ = ["BlobSource", "LayerMemory", "Located", "Tree", "readable", "walk"]
 
-ROUNDS_MAX = 8
+ROUNDS_MAX = 6
 """Times that layers are searched again because links lead further."""
+FURTHER_MAX = 1000
+"""Paths outside all that was wanted, to which links of one reader's files may lead."""
 AT_ONCE = 2
 """Layers read at the same time; each has a thread that receives and one that unpacks."""
 SMALL = 8 * 1024 * 1024
 """Bytes of a layer that is fetched beside the one above it, although that one may turn out to settle everything."""
+NAMED_MAX = 20
+"""Paths named one by one for the same reason."""
 ASKED_MAX = 10_000
 """Paths that content may name for one image."""
 
@@ -128,12 +132,8 @@ class Tree:
     @property
     def unassessed(self) -> tuple[Unassessed, ...]:
         """Layers that were not read, links that lead nowhere, and what was not looked for."""
-        loops = [
-            Unassessed(f"/{path}", "its symbolic links go round in a loop")
-            for view in self._views.values()
-            for path in sorted(view.loops)
-        ]
-        return (*self._skipped, *dict.fromkeys(loops))
+        loops = {path for view in self._views.values() for path in view.loops}
+        return (*self._skipped, *_told(loops, "its symbolic links go round in a loop"))
 
     def facts(self, reader: Reader) -> Mapping[str, Located]:
         """Path to facts, in path order, for each wanted file that the merged image holds and that could be read.
@@ -159,7 +159,7 @@ class Tree:
             raise ContentError(f"the image's content names more than {ASKED_MAX} further files")
         self._asked |= new
         self._asked_rounds += 1
-        view = View(Verbatim(f"also {self._asked_rounds}", 1, tuple(sorted(new))))
+        view = View(Verbatim(f"also {self._asked_rounds}", 1, tuple(map(literal, sorted(new)))))
         self._views[view.reader.name] = view
         self._pass([(view, view.interest)], self._usable)
         self._search(view)
@@ -254,11 +254,12 @@ class Tree:
             missing = view.merge()
             if not missing:
                 return
+            if len(missing) > FURTHER_MAX:
+                break
             further = Interest(missing)
             view.known.append(further)
             self._pass([(view, further)], sorted(view.layers))
-        for path in sorted(view.merge()):
-            self._skipped.append(Unassessed(f"/{path}", f"links lead there after {ROUNDS_MAX} searches of all layers"))
+        self._skipped += _told(view.merge(), "links lead there, too far or too many to follow")
 
     def _pass(self, wanted: list[tuple["View", Interest]], indices: Sequence[int]) -> None:
         """Search some layers; those that are not remembered are fetched, two at a time."""
@@ -326,6 +327,14 @@ class Tree:
             if self._received is not None:
                 self._received(len(chunk))
             yield chunk
+
+
+def _told(paths: Set[str], why: str) -> list[Unassessed]:
+    """Each path, if they are not endless."""
+    told = [Unassessed(f"/{path}", why) for path in sorted(paths)[:NAMED_MAX]]
+    if len(paths) > NAMED_MAX:
+        told.append(Unassessed(f"{len(paths) - NAMED_MAX} paths more", why))
+    return told
 
 
 def _key(interest: Interest) -> str:
