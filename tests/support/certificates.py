@@ -25,7 +25,6 @@ class Authority:
         """Paths of certificate and key. Args: subject_alternative: such as `IP:127.0.0.1,DNS:localhost`."""
         self._run("req", "-new", *_KEY, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/O=Tests/CN={name}")
         (self.folder / f"{name}.ext").write_text(f"subjectAltName={subject_alternative}\n")
-        days = ("-not_before", "20200101000000Z", "-not_after", "20200102000000Z") if expired else ("-days", "2")
         if expired:
             (self.folder / "index.txt").write_text("")
             (self.folder / "ca.cnf").write_text(
@@ -35,12 +34,13 @@ class Authority:
             (self.folder / "serial").write_text("01\n")
             self._run(
                 "ca", "-batch", "-config", "ca.cnf", "-in", f"{name}.csr", "-out", f"{name}.crt", "-cert", "ca.crt",
-                "-keyfile", "ca.key", "-extfile", f"{name}.ext", "-startdate", days[1], "-enddate", days[3], "-notext",
+                "-keyfile", "ca.key", "-extfile", f"{name}.ext", "-notext",
+                "-startdate", "20200101000000Z", "-enddate", "20200102000000Z",
             )  # fmt: skip
         else:
             self._run(
                 "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial",
-                "-out", f"{name}.crt", "-extfile", f"{name}.ext", *days,
+                "-out", f"{name}.crt", "-extfile", f"{name}.ext", "-days", "2",
             )  # fmt: skip
         return str(self.folder / f"{name}.crt"), str(self.folder / f"{name}.key")
 

@@ -139,6 +139,10 @@ class Registry:
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
+    def use(self, context: ssl.SSLContext) -> None:
+        """Serve TLS by these settings from the next connection on."""
+        self._server.context = context
+
     @property
     def host(self) -> str:
         """`127.0.0.1:PORT`."""
@@ -279,8 +283,10 @@ class _Server(ThreadingHTTPServer):
     def finish_request(self, request: Any, client_address: Any) -> None:
         """TLS in the connection's own thread; a ClientHello sent to a plain server is turned away at once."""
         if self.context is not None:
-            request = self.context.wrap_socket(request, server_side=True)
-        elif request.recv(1, 2) == b"\x16":  # MSG_PEEK
+            with self.context.wrap_socket(request, server_side=True) as secured:
+                super().finish_request(secured, client_address)
+            return
+        if request.recv(1, 2) == b"\x16":  # MSG_PEEK
             request.sendall(b"HTTP/1.0 400 Bad Request\r\n\r\n")
             return
         super().finish_request(request, client_address)

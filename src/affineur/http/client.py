@@ -59,6 +59,10 @@ class Account(msgspec.Struct):
     seconds: float = 0.0
 
 
+class _Broken(Unreachable):
+    """A connection that was there and broke: worth another try, unlike one that never was, or that takes too long."""
+
+
 class Stream:
     """An open body: iterate once over chunks of up to 512 KiB, as transferred, never decoded."""
 
@@ -250,7 +254,7 @@ class Client:
             try:
                 with _translated(url, "asking"):
                     raw = self._once(method, url, headers, reach)
-            except Unreachable:
+            except _Broken:
                 if last:
                     raise
                 wait: float | None = None
@@ -342,19 +346,10 @@ def _translated(url: str, step: str) -> Iterator[None]:
         reason = f": {problem}" if "slower" in str(problem) else ""
         raise Unreachable(f"{host}: no answer in time while {step}{reason}") from problem
     except ssl.SSLError as problem:
-        raise Unreachable(f"{host}: {_tls_problem(problem)}") from problem
+        raise Unreachable(f"{host}: TLS failed: {problem.reason or problem}") from problem
     except (OSError, HTTPException) as problem:
         reason = str(problem)[:200] or type(problem).__name__
-        raise Unreachable(f"{host}: the connection broke while {step}: {reason}") from problem
-
-
-def _tls_problem(problem: ssl.SSLError) -> str:
-    if isinstance(problem, ssl.SSLCertVerificationError):
-        return (
-            f"its certificate is not acceptable: {problem.verify_message}"
-            " (--cert-dir names further authorities; --tls-verify=false asks anyway)"
-        )
-    return f"TLS failed: {problem.reason or problem}"
+        raise _Broken(f"{host}: the connection broke while {step}: {reason}") from problem
 
 
 def _shown(body: bytes) -> str:

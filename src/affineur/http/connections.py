@@ -18,8 +18,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from affineur.errors import InvalidSettings
+from affineur.errors import InvalidSettings, Unreachable
 from affineur.http.addresses import Reach
+from affineur.http.certificate import described
 
 __all__ = ["Connections", "Exchange", "Origin"]
 
@@ -175,7 +176,30 @@ class _Connection(http.client.HTTPConnection):
             self._tunnel()  # type: ignore[attr-defined]
         if self._tls is not None:
             # A trailing dot is part of the name's DNS form, not of the certificate's.
-            self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._target.rstrip("."))
+            name = self._target.rstrip(".")
+            try:
+                self.sock = self._tls.wrap_socket(self.sock, server_hostname=name)
+            except ssl.SSLCertVerificationError as problem:
+                raise Unreachable(self._refused(problem, name)) from problem
+
+    def _refused(self, problem: ssl.SSLCertVerificationError, name: str) -> str:
+        """Why, and whose certificate it is: for which a second handshake is made, that nothing is sent over."""
+        shown = ""
+        if self._target == self.host:
+            unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            unverified.check_hostname = False
+            unverified.verify_mode = ssl.CERT_NONE
+            try:
+                with self._opener(self.host, self.port, self._reach) as plain:
+                    plain.settimeout(self._read_s)
+                    with unverified.wrap_socket(plain, server_hostname=name) as wrapped:
+                        shown = described(wrapped.getpeercert(binary_form=True) or b"")
+            except (OSError, Unreachable):
+                shown = ""
+        return (
+            f"{name}: its certificate{' ' if shown else ''}{shown} is not acceptable: {problem.verify_message}"
+            " (--cert-dir names further authorities; --tls-verify=false asks anyway)"
+        )
 
     def is_usable(self) -> bool:
         """Whether nothing has come since the last answer: neither an end nor bytes that nobody asked for."""
