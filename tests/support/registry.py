@@ -266,6 +266,10 @@ class Registry:
         held = self._repositories.get(repository)
         return held.blobs.get(digest) if held else None
 
+    def blobs(self, repository: str) -> list[bytes]:
+        """Every blob of a repository."""
+        return list(self._repository(repository).blobs.values())
+
     def tags(self, repository: str) -> list[str] | None:
         """Sorted; None for an unknown repository."""
         held = self._repositories.get(repository)

@@ -1,0 +1,41 @@
+import pytest
+
+from affineur.source.auth import Challenge, challenges
+
+BEARER = Challenge(
+    "bearer",
+    {"realm": "https://auth.example/token", "service": "registry.example", "scope": "repository:a/b:pull,push"},
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'Bearer realm="https://auth.example/token",service="registry.example",scope="repository:a/b:pull,push"',
+        'bearer  Realm="https://auth.example/token" , SERVICE="registry.example",scope="repository:a/b:pull,push"',
+        'Bearer realm="https:\\/\\/auth.example/token",service=registry.example,scope="repository:a/b:pull,push"',
+    ],
+)
+def test_one_challenge(line: str) -> None:
+    assert challenges([line]) == [BEARER]
+
+
+def test_several_in_one_line_and_in_several() -> None:
+    """RFC 9110 § 11.6.1, with its own example."""
+    line = 'Basic realm="simple", Newauth realm="apps", type=1, title="Login to \\"apps\\""'
+    assert challenges([line, 'Bearer realm="x"']) == [
+        Challenge("basic", {"realm": "simple"}),
+        Challenge("newauth", {"realm": "apps", "type": "1", "title": 'Login to "apps"'}),
+        Challenge("bearer", {"realm": "x"}),
+    ]
+
+
+def test_without_parameters() -> None:
+    assert challenges(["Negotiate"]) == [Challenge("negotiate", {})]
+
+
+@pytest.mark.parametrize(
+    "line", ["", '"', "=", ",,,", 'Bearer realm="unfinished', "\x00", 'Bearer realm="' + "\\" * 100_000]
+)
+def test_what_is_no_challenge_is_passed_over(line: str) -> None:
+    assert all(not found.parameters for found in challenges([line]))
