@@ -1,15 +1,14 @@
 """Which errata an image lacks: notices where they are published, changelogs where not, and bounds where neither is."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
 from affineur.assessment.means import Means
 from affineur.errata.erratum import Erratum, Finding
-from affineur.errata.match import errata_of_updates, match, merged
-from affineur.errata.plan import described, plan
-from affineur.errata.unrated import unrated
+from affineur.errata.gather import gather
+from affineur.errata.publishers import Release
 from affineur.evidence import Evidence, Unassessed
 from affineur.http.addresses import Reach
 from affineur.packages.inventory import Package
@@ -68,57 +67,50 @@ def find_errata(
         suites: all that were read.
         reach: how local the image's URLs may lead.
     """
-    sources = {package.source for package in installed}
-    problems: list[Unassessed] = []
-    evidence: list[Evidence] = []
-    notices: list[Erratum] = []
-    complete = False
-    with means.progress.stage("notices"):
-        if means.feeds is None:
-            problems.append(Unassessed("notices", "no feed of notices is configured (feeds.osv)"))
-        else:
-            notices, said, seen = means.feeds.errata_for(os_release, sources)
-            complete = not said
-            problems += said
-            evidence += seen
-    wanted, unplanned = plan(offered, notices, byte_budget=means.settings.feeds.changelog_bytes)
-    problems += unplanned
-    changelogs: Sequence[Erratum] = ()
-    with means.progress.stage("changelogs", sum(one.candidates[0].size for one in wanted)) as stage:
-        if means.offline:
-            problems += [Unassessed(f"changelog of {one.source} {one.available}", "not read offline") for one in wanted]
-        else:
+    with means.progress.stage("notices and changelogs") as stage:
 
-            def fetch(url: str, limit: int) -> bytes:
-                body = means.client.get(url, limit=limit, reach=reach).body
-                stage.advance(len(body))
-                return body
+        def fetch(url: str, limit: int) -> bytes:
+            body = means.client.get(url, limit=limit, reach=reach).body
+            stage.advance(len(body))
+            return body
 
-            found = described(wanted, fetch, byte_budget=means.settings.feeds.changelog_bytes)
-            problems += found.unassessed
-            evidence += found.evidence
-            changelogs = found.errata
-    known = merged(notices, changelogs)
-    if means.feeds is not None:
-        known = means.feeds.rated(os_release, known)
-    known = [_out_by_now(erratum, means.now) for erratum in known]
-    published = errata_of_updates(offered, known)
-    known += unrated(published, suites, known)
-    published = errata_of_updates(offered, known)
-    unread = set() if complete else {problem.what for problem in problems}
+        gathered = gather(
+            os_release,
+            installed,
+            offered,
+            suites,
+            means.feeds or _NoNotices(),
+            None if means.offline else fetch,
+            remembered=means.changelogs,
+            byte_budget=means.settings.feeds.changelog_bytes,
+        )
+    untold = {problem.what for problem in gathered.unassessed}
+    complete = not any(what.startswith(("notices", "errata")) for what in untold)
     return Errata(
-        findings=tuple(match(installed, known)),
-        published=tuple(published),
-        unexplained=tuple(
-            dict.fromkeys(
-                f"{update.source} {update.source_version}"
-                for update in published
-                if not update.errata and f"changelog of {update.source} {update.source_version}" in unread
-            )
-        ),
-        evidence=tuple(evidence),
-        unassessed=tuple(problems),
+        findings=tuple(_out_by_now(finding, means.now) for finding in gathered.findings),
+        published=gathered.updates,
+        unexplained=() if complete else tuple(_unexplained(gathered.updates, untold)),
+        evidence=gathered.evidence,
+        unassessed=gathered.unassessed,
     )
+
+
+class _NoNotices:
+    """Stands for the feed where the settings name none."""
+
+    def errata_for(
+        self, distribution: Release, sources: Mapping[str, str]
+    ) -> tuple[list[Erratum], list[Unassessed], list[Evidence]]:
+        return [], [Unassessed(f"notices of {distribution.id}", "no feed of notices is configured (feeds.osv)")], []
+
+    def rated(self, distribution: Release, errata: Sequence[Erratum]) -> list[Erratum]:
+        return list(errata)
+
+
+def _unexplained(updates: Iterable[Update], untold: Collection[str]) -> Iterator[str]:
+    for name in dict.fromkeys(f"{u.source} {u.source_version}" for u in updates if not u.errata):
+        if f"changelog of {name}" in untold:
+            yield name
 
 
 def unapplied(errata: Iterable[Erratum]) -> list[Unapplied]:
@@ -146,11 +138,12 @@ def upgraded(installed: Iterable[Package], published: Iterable[Update]) -> list[
     return after
 
 
-def _out_by_now(erratum: Erratum, now: datetime) -> Erratum:
+def _out_by_now(finding: Finding, now: datetime) -> Finding:
     """Take a date in the future for no date at all: what is known today was out by now, and must not wait to count."""
+    erratum = finding.erratum
     if erratum.issued is None or erratum.issued <= now:
-        return erratum
-    return msgspec.structs.replace(erratum, issued=None, issued_at_latest=now)
+        return finding
+    return msgspec.structs.replace(finding, erratum=msgspec.structs.replace(erratum, issued=None, issued_at_latest=now))
 
 
 def _age(erratum: Erratum) -> tuple[bool, datetime | None, str]:

@@ -15,6 +15,7 @@ from affineur.settings import Settings
 if TYPE_CHECKING:
     from affineur.errata.feeds import Feeds
     from affineur.http.client import Client
+    from affineur.store.feeds import Texts
 
 __all__ = ["Means"]
 
@@ -26,6 +27,7 @@ class Means(msgspec.Struct, frozen=True):
         layers: facts of layers read before; None to read all anew.
         releases: the newest dates of suites seen before, against rollback.
         feeds: published notices; None for none.
+        changelogs: those read before.
         now: the real clock; metadata is judged by it.
         as_of: the day that the grade is asked for.
         references: the user's own reference suites.
@@ -40,6 +42,7 @@ class Means(msgspec.Struct, frozen=True):
     layers: LayerMemory | None
     releases: Remembered | None
     feeds: "Feeds | None"
+    changelogs: "Texts | None" = None
     references: tuple[ReferenceSuite, ...] = ()
     platform: Platform | None = None
     offline: bool = False

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from affineur.http.client import Client
     from affineur.repositories.reference import ReferenceSuite
     from affineur.source.source import Source
+    from affineur.store.feeds import Texts
     from affineur.store.layers import LayerStore
     from affineur.store.releases import ReleaseMemory
     from affineur.trust.policy import Policy
@@ -120,6 +121,7 @@ class Session:
             layers=self.layers,
             releases=self.releases,
             feeds=self.feeds,
+            changelogs=self.changelogs,
             references=self.references,
             platform=parse_platform(self.platform) if self.platform else None,
             offline=self.offline,
@@ -150,7 +152,21 @@ class Session:
         if not chosen.osv:
             return None
         store = FeedStore(self.cache)
-        return Feeds(store, self.client, base=chosen.osv, offline=self.offline, budget_s=chosen.budget_s)
+        return Feeds(
+            store,
+            self.client,
+            base=chosen.osv,
+            offline=self.offline,
+            budget_s=chosen.budget_s,
+            progress=self.progress,
+        )
+
+    @cached_property
+    def changelogs(self) -> "Texts":
+        """Changelogs read before, by the digest of their .deb."""
+        from affineur.store.feeds import Texts
+
+        return Texts(self.cache)
 
     @property
     def references(self) -> "tuple[ReferenceSuite, ...]":
