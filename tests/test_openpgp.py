@@ -1,14 +1,17 @@
 """Signed bytes in, verified bytes out; keys and second opinions by GnuPG, real files by Debian."""
 
+import contextlib
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pysequoia.packet import PacketPile
 
-from affineur.errors import BadSignature, LimitExceeded, MalformedDocument, UnsupportedContent
+from affineur.errors import BadSignature, ContentError, LimitExceeded, MalformedDocument, UnsupportedContent
 from affineur.openpgp import (
     Verified,
     fingerprints,
@@ -143,6 +146,32 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("affineur.openpgp.KEYRING_LIMIT", 10)
     with pytest.raises(LimitExceeded):
         split_certificates(GOOD.certificate, "a keyring")
+
+
+def lines(text: bytes) -> list[bytes]:
+    """What a cleartext signature covers: neither the kind of line break nor blanks before it (RFC 9580 § 7.2)."""
+    return [line.rstrip() for line in text.rstrip(b"\n").split(b"\n")]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 700), st.integers(0, 30), st.binary(max_size=20))
+def test_no_change_of_a_signed_file_changes_the_verified_text(at: int, removed: int, added: bytes) -> None:
+    signed = GOOD.clear(TEXT)
+    changed = signed[:at] + added + signed[at + removed :]
+    with contextlib.suppress(ContentError):
+        assert lines(verify_cleartext(changed, [GOOD.certificate]).content) == lines(TEXT)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 700), st.integers(0, 30), st.binary(max_size=20))
+def test_a_broken_keyring_or_signature_is_a_content_error_at_worst(at: int, removed: int, added: bytes) -> None:
+    keyring = GOOD.certificate + OTHER.certificate
+    with contextlib.suppress(ContentError):
+        found = split_certificates(keyring[:at] + added + keyring[at + removed :], "a keyring")
+        assert verify_detached(TEXT, GOOD.detach(TEXT), merged(found)).content == TEXT
+    signature = b"".join(bytes(packet) for packet in PacketPile.from_bytes(GOOD.detach(TEXT)))
+    with contextlib.suppress(ContentError):
+        assert verify_detached(TEXT, signature[:at] + added + signature[at + removed :], [GOOD.certificate]).good
 
 
 ODD = {

@@ -11,17 +11,18 @@ import contextlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from affineur.errors import BadSignature, LimitExceeded, MalformedDocument, UnsupportedContent
 
 if TYPE_CHECKING:
-    from pysequoia import Cert, Sig
+    from pysequoia import Cert
+    from pysequoia.packet import Packet
 
 __all__ = [
     "Verified",
@@ -145,7 +146,7 @@ def split_certificates(keyring: bytes, source: str) -> tuple[bytes, ...]:
     blocks = _armored_blocks(keyring) if _ARMORED_KEY in keyring else [keyring]
     found: list[bytes] = []
     for block in blocks:
-        found += [bytes(certificate) for certificate in _parse(block, source)]
+        found += _written(_parse(block, source), source)
         if len(found) > CERTIFICATE_LIMIT:
             raise LimitExceeded(f"{source}: more than {CERTIFICATE_LIMIT} certificates")
     return tuple(found)
@@ -167,7 +168,7 @@ def merged(certificates: Iterable[bytes]) -> tuple[bytes, ...]:
             found[cert.fingerprint] = cert if known is None else known.merge(cert)
         except RuntimeError as error:
             raise MalformedDocument(f"no OpenPGP certificate: {_first_line(error)}") from error
-    return tuple(bytes(cert) for cert in found.values())
+    return tuple(_written(found.values(), "a keyring"))
 
 
 def fingerprints(certificate: bytes) -> tuple[str, ...]:
@@ -179,10 +180,24 @@ def fingerprints(certificate: bytes) -> tuple[str, ...]:
     from pysequoia.packet import PacketPile
 
     try:
-        keys = [packet.fingerprint for packet in PacketPile.from_bytes(certificate)]
+        keys = [_field(packet, "fingerprint") for packet in PacketPile.from_bytes(certificate)]
     except RuntimeError as error:
         raise MalformedDocument(f"no OpenPGP certificate: {_first_line(error)}") from error
     return tuple(key.upper() for key in keys if key)
+
+
+def _written(certificates: "Iterable[Cert]", source: str) -> list[bytes]:
+    """Each as bytes; one that Sequoia reads but cannot write (a key of a kind that it does not know) is left out."""
+    found: list[bytes] = []
+    problem: RuntimeError | None = None
+    for certificate in certificates:
+        try:
+            found.append(bytes(certificate))
+        except RuntimeError as error:
+            problem = error
+    if problem and not found:
+        raise MalformedDocument(f"{source}: no OpenPGP keyring: {_first_line(problem)}") from problem
+    return found
 
 
 def _parse(block: bytes, source: str) -> "list[Cert]":
@@ -208,7 +223,7 @@ def _one_by_one(block: bytes) -> "list[Cert]":
     found: list[Cert] = []
     with contextlib.suppress(RuntimeError):  # what cannot even be taken apart is no keyring
         for packet in PacketPile.from_bytes(block):
-            if packet.tag == Tag.PublicKey:
+            if _field(packet, "tag") == Tag.PublicKey:
                 groups.append([])
             if groups:
                 groups[-1].append(packet)
@@ -229,6 +244,14 @@ def _armored_blocks(keyring: bytes) -> list[bytes]:
 def _limit(source: str, content: bytes, limit: int) -> None:
     if len(content) > limit:
         raise LimitExceeded(f"{source}: more than {limit} bytes")
+
+
+def _field(packet: "Packet", name: str) -> Any:
+    """A packet's field; None if it has none, or one of a kind that Sequoia does not know (it raises then)."""
+    try:
+        return getattr(packet, name)
+    except RuntimeError:
+        return None
 
 
 def _first_line(error: Exception) -> str:
@@ -276,14 +299,14 @@ def _verify(
     now = now or datetime.now(UTC)
     signers = _signers(signature)
     certs = [Cert.from_bytes(certificate) for certificate in certificates]
-    known = {key: cert for cert, raw in zip(certs, certificates, strict=True) for key in _names(raw)}
+    known = {key: (cert, raw) for cert, raw in zip(certs, certificates, strict=True) for key in _names(raw)}
     unknown = tuple(dict.fromkeys(signer for signer in signers if signer not in known))
     content, valid = _ask_sequoia(document, detached, certs)
     good: list[str] = []
     expired: list[str] = []
     problems: list[str] = []
     for primary, key in valid:
-        ended = _expiry(known[primary], key)
+        ended = _expiry(*known[primary], key)
         if ended is not None and ended <= now:
             expired.append(primary)
             problems.append(f"key {primary} expired on {ended:%Y-%m-%d}")
@@ -295,7 +318,7 @@ def _verify(
         problems += [f"the signature by {signer} does not hold, or is too weak" for signer in failed]
         keys = tuple((primary, key) for primary, key in valid if primary in good)
         return msgspec.structs.replace(_answer(content, good, (), expired, unknown, problems), keys=keys)
-    second = _ask_gpgv(document, detached, certs)
+    second = _ask_gpgv(document, detached, certificates)
     if second.good or second.expired:
         raw = dict(zip((cert.fingerprint.upper() for cert in certs), certificates, strict=True))
         problems = [f"signed with a weak key, certificate or digest by {name}" for name in second.good]
@@ -311,10 +334,11 @@ def _is_strong(certificate: bytes) -> bool:
     from pysequoia.packet import PacketPile, PublicKeyAlgorithm
 
     primary = next(iter(PacketPile.from_bytes(certificate)))
-    if primary.key_algorithm in (PublicKeyAlgorithm.RSAEncryptSign, PublicKeyAlgorithm.RSASign):
+    algorithm = _field(primary, "key_algorithm")
+    if algorithm in (PublicKeyAlgorithm.RSAEncryptSign, PublicKeyAlgorithm.RSASign):
         bits = int.from_bytes(primary.body[6:8], "big")  # RFC 9580 § 5.5.2: version, time, algorithm, then n as an MPI
         return primary.body[0] == 4 and bits >= 2048
-    return primary.key_algorithm in (PublicKeyAlgorithm.EdDSA, PublicKeyAlgorithm.ECDSA, PublicKeyAlgorithm.Ed25519)
+    return algorithm in (PublicKeyAlgorithm.EdDSA, PublicKeyAlgorithm.ECDSA, PublicKeyAlgorithm.Ed25519)
 
 
 def _answer(
@@ -348,23 +372,26 @@ def _signers(signature: bytes) -> list[str]:
     from pysequoia.packet import PacketPile, Tag
 
     try:
-        packets = [packet for packet in PacketPile.from_bytes(signature) if packet.tag == Tag.Signature]
+        packets = [packet for packet in PacketPile.from_bytes(signature) if _field(packet, "tag") == Tag.Signature]
     except RuntimeError as error:
         raise BadSignature(f"the signature is no OpenPGP data: {_first_line(error)}") from error
     if len(packets) > SIGNATURE_LIMIT:
         raise LimitExceeded(f"more than {SIGNATURE_LIMIT} signatures")
-    return [(packet.issuer_fingerprint or packet.issuer_key_id or "an unnamed key").upper() for packet in packets]
+    return [
+        (_field(packet, "issuer_fingerprint") or _field(packet, "issuer_key_id") or "an unnamed key").upper()
+        for packet in packets
+    ]
 
 
 def _ask_sequoia(document: bytes, detached: bytes | None, certs: "list[Cert]") -> tuple[bytes, list[tuple[str, str]]]:
     """(the verified bytes, (primary key, signing key) of each valid signature); nothing where none is valid."""
     import pysequoia
 
-    signatures = [None] if detached is None else _detached(detached)
     content, valid = b"", []
-    for signature in signatures:
+    for signature in [None] if detached is None else _packets(detached):
         try:
-            answer = pysequoia.verify(document, lambda _: certs, signature=signature)
+            packet = None if signature is None else pysequoia.Sig.from_bytes(signature)
+            answer = pysequoia.verify(document, lambda _: certs, signature=packet)
         except RuntimeError:  # Sequoia's only error: no valid signature, or not readable at all
             continue
         content = answer.bytes or b""
@@ -372,24 +399,30 @@ def _ask_sequoia(document: bytes, detached: bytes | None, certs: "list[Cert]") -
     return content, valid
 
 
-def _detached(signature: bytes) -> "list[Sig]":
-    from pysequoia import Sig
+def _packets(signature: bytes) -> Iterator[bytes]:
     from pysequoia.packet import PacketPile, Tag
 
-    return [Sig.from_bytes(bytes(p)) for p in PacketPile.from_bytes(signature) if p.tag == Tag.Signature]
+    for packet in PacketPile.from_bytes(signature):
+        if _field(packet, "tag") == Tag.Signature:
+            with contextlib.suppress(RuntimeError):  # one that Sequoia reads but cannot write: not valid either
+                yield bytes(packet)
 
 
-def _expiry(cert: "Cert", signing_key: str) -> datetime | None:
+def _expiry(cert: "Cert", raw: bytes, signing_key: str) -> datetime | None:
     """When the primary or the signing subkey ends, whichever is first; Sequoia judges at the signature's own date."""
     from pysequoia.packet import PacketPile, SignatureType, Tag
 
     ends = [cert.expiration] if cert.expiration is not None else []
     created: datetime | None = None
     newest: tuple[datetime, timedelta | None] | None = None
-    for packet in PacketPile.from_bytes(bytes(cert)):
-        if packet.tag == Tag.PublicSubkey:
-            created = packet.key_created if (packet.fingerprint or "").upper() == signing_key else None
-        elif created and packet.tag == Tag.Signature and packet.signature_type == SignatureType.SubkeyBinding:
+    for packet in PacketPile.from_bytes(raw):
+        if _field(packet, "tag") == Tag.PublicSubkey:
+            created = packet.key_created if (_field(packet, "fingerprint") or "").upper() == signing_key else None
+        elif (
+            created
+            and _field(packet, "tag") == Tag.Signature
+            and _field(packet, "signature_type") == SignatureType.SubkeyBinding
+        ):
             made = packet.signature_created or created
             if newest is None or made >= newest[0]:
                 newest = (made, packet.key_validity_period)
@@ -399,14 +432,14 @@ def _expiry(cert: "Cert", signing_key: str) -> datetime | None:
     return min(ends, default=None)
 
 
-def _ask_gpgv(document: bytes, detached: bytes | None, certs: "list[Cert]") -> _Opinion:
+def _ask_gpgv(document: bytes, detached: bytes | None, certificates: Sequence[bytes]) -> _Opinion:
     """Ask gpgv. Only public keys and the signature are written to disk, for as long as it runs."""
     program = shutil.which("gpgv")
-    if program is None or not certs:
+    if program is None or not certificates:
         return _Opinion(why="" if program else "no second opinion: gpgv is not installed")
     with tempfile.TemporaryDirectory(prefix="affineur-gpgv-") as folder:
         home = Path(folder)
-        (home / "keyring.gpg").write_bytes(b"".join(bytes(cert) for cert in certs))
+        (home / "keyring.gpg").write_bytes(b"".join(certificates))
         (home / "signature").write_bytes(detached or b"")
         with (home / "status").open("w+b") as status:
             command = [program, "--homedir", folder, "--keyring", str(home / "keyring.gpg")]
