@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from affineur.errors import ContentError, DigestMismatch, LimitExceeded, MalformedArchive, MalformedDatabase
 from affineur.image.reader import Verbatim
+from affineur.image.walk import walk
 from affineur.oci.descriptor import Descriptor
 from affineur.store.layers import LayerStore
 from support.layers import GZIP, Layers, directory, file, hard, layer, link, opaque, whiteout
@@ -271,8 +272,6 @@ def test_the_digest_must_hold_even_beyond_the_archives_end() -> None:
             yield content
             raise DigestMismatch("test", str(descriptor.digest), "another")
 
-    from affineur.image.walk import walk
-
     with pytest.raises(DigestMismatch):
         walk(Lying(), other.layers, [ETC])
 
@@ -417,3 +416,22 @@ def test_links_to_more_places_than_anyone_needs_are_named_and_not_followed() -> 
     assert len(tree.unassessed) == 21
     assert tree.unassessed[-1].what == "981 paths more"
     assert image.fetches == [0]
+
+
+def test_one_broken_layer_ends_the_other_one_too() -> None:
+    broken = Layers(layer(file("etc/a", "1"))[:-30], layer(file("etc/a", "1")))
+    endless = broken.layers[1]
+
+    class Slow:
+        def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+            if descriptor is not endless:
+                yield from broken.blob(descriptor)
+                return
+            info = tarfile.TarInfo("large")
+            info.size = 1 << 60
+            yield info.tobuf(tarfile.GNU_FORMAT)
+            while True:
+                yield bytes(1000)
+
+    with pytest.raises(ContentError):
+        walk(Slow(), broken.layers, [ETC])

@@ -120,6 +120,7 @@ class Tree:
         self._received = received
         self._fetched: set[int] = set()
         self._usable: tuple[int, ...] = ()
+        self._abandoned = False
         self._views = {reader.name: View(reader) for reader in readers}
         self._skipped: list[Unassessed] = []
         self._notes: dict[int, str] = {}
@@ -285,6 +286,9 @@ class Tree:
             scans = [(job, pool.submit(self._scan, *job)) for job in to_fetch]
             for job, scan in scans:
                 self._take(*job, scan.result())
+        except BaseException:
+            self._abandoned = True  # the other layer ends at its next chunk
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -316,7 +320,9 @@ class Tree:
         try:
             _, pieces = decompressed(chunks, source)
             found = scanned(pieces, [(view.reader, interest) for view, interest in wanted], source)
-            for _ in chunks:  # the archive has ended, the promise holds only at the blob's end
+            for _ in pieces:  # the archive has ended; the stream and the promise hold only at the blob's end
+                pass
+            for _ in chunks:
                 pass
         finally:
             chunks.close()
@@ -324,6 +330,8 @@ class Tree:
 
     def _counted(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         for chunk in chunks:
+            if self._abandoned:
+                return
             if self._received is not None:
                 self._received(len(chunk))
             yield chunk
