@@ -1,17 +1,17 @@
 """`affineur inspect`: what an image is, before anything is pulled."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from affineur.cli.options import format_option, reference_argument
+from affineur.cli.options import format_option, reading, reference_argument
 from affineur.cli.session import Session
 
 if TYPE_CHECKING:
     from affineur.image.image import Image
     from affineur.image.inspection import Inspection
+    from affineur.oci.platform import Platform
     from affineur.source.source import Source
 
 __all__ = ["inspect"]
@@ -33,26 +33,7 @@ could not be read; 5 it is no image, or not what was promised."""
 @click.option("--config", "config", is_flag=True, help="Print the image's configuration, byte for byte.")
 @click.option("-n", "--no-tags", is_flag=True, help="Do not list the repository's tags.")
 @format_option("text", "json")
-@click.option("--platform", metavar="OS/ARCH", help="Of an index, this platform.  [default: linux, this machine's]")
-@click.option(
-    "--tls-verify",
-    type=click.BOOL,
-    default=True,
-    metavar="BOOL",
-    help="false: accept any certificate, and plain HTTP.  [default: true]",
-)
-@click.option(
-    "--cert-dir",
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="A folder with *.crt (authorities) and *.cert, *.key (client).",
-)
-@click.option(
-    "--authfile", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="Logins, as podman writes them."
-)
-@click.option(
-    "--mirror", "mirrors", multiple=True, metavar="FROM=TO", help="Read at TO what lies below FROM (URL prefixes)."
-)
-@click.option("--timings", is_flag=True, help="At the end, bytes and seconds per host, on stderr.")
+@reading
 @click.pass_context
 def inspect(
     ctx: click.Context,
@@ -61,49 +42,33 @@ def inspect(
     config: bool,
     no_tags: bool,
     output: str,
-    platform: str | None,
-    tls_verify: bool,
-    cert_dir: Path | None,
-    authfile: Path | None,
-    mirrors: tuple[str, ...],
-    timings: bool,
+    session: Session,
 ) -> None:
     """Look at the image REFERENCE in its registry; no layer is read.
 
     With --json, every key that `skopeo inspect` prints, with the same value, and under `affineur` what it cannot say:
     every platform of the index with its own digest, size and age, attestations, the base image, the registry's
-    warnings. The configuration file is the one that $AFFINEUR_CONFIG names, or the default one.
+    warnings.
     """
-    with Session(
-        platform=platform,
-        tls_verify=tls_verify,
-        cert_dir=cert_dir,
-        authfile=authfile,
-        mirrors=mirrors,
-        offline=False,
-        config=None,
-        timings=timings,
-    ) as session:
-        source = session.source(reference)
-        if raw and not config:
-            sys.stdout.buffer.write(source.manifest().content)
-            return
-        if config:
-            sys.stdout.buffer.write(_image(source, platform).config_bytes)
-            return
-        found = _inspected(source, platform, no_tags)
-        _show(found, output)
-        ctx.exit(3 if found.affineur.unassessed else 0)
+    source = session.source(reference)
+    if raw and not config:
+        sys.stdout.buffer.write(source.manifest().content)
+        return
+    if config:
+        sys.stdout.buffer.write(_image(source, session.platform).config_bytes)
+        return
+    found = _inspected(source, session.platform, no_tags)
+    _show(found, output)
+    ctx.exit(3 if found.affineur.unassessed else 0)
 
 
-def _image(source: "Source", platform: str | None) -> "Image":
+def _image(source: "Source", platform: "Platform | None") -> "Image":
     from affineur.image.image import open_image
-    from affineur.oci.platform import parse_platform
 
-    return open_image(source, parse_platform(platform) if platform else None)
+    return open_image(source, platform)
 
 
-def _inspected(source: "Source", platform: str | None, no_tags: bool) -> "Inspection":
+def _inspected(source: "Source", platform: "Platform | None", no_tags: bool) -> "Inspection":
     from affineur.errors import SourceError
     from affineur.evidence import Unassessed
     from affineur.image.inspection import beside, inspection, read_platforms

@@ -9,6 +9,7 @@ from affineur.errors import Error
 from affineur.evidence import Unassessed
 from affineur.image.image import Child, Image, read_child
 from affineur.oci.descriptor import Descriptor
+from affineur.oci.manifest import DOCKER_MANIFEST
 from affineur.source.source import Source
 
 __all__ = ["Attestation", "Inspection", "LayerData", "More", "PlatformFacts", "beside", "inspection", "read_platforms"]
@@ -16,6 +17,8 @@ __all__ = ["Attestation", "Inspection", "LayerData", "More", "PlatformFacts", "b
 MAX_PLATFORMS_READ = 64
 """Children of an index whose manifest and config are fetched; the rest are listed as the index describes them."""
 AT_ONCE = 8
+_ABSENT_CREATED = {DOCKER_MANIFEST: "0001-01-01T00:00:00Z"}
+"""What skopeo prints for an absent `created`: null, but for schema 2 Go's zero time."""
 
 
 class LayerData(msgspec.Struct, frozen=True):
@@ -60,6 +63,7 @@ class More(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
 
     Attributes:
         media_type: of what the name points at; `manifest_media_type` of the platform's manifest.
+        created: verbatim, null where the config has none; so is `Created`, but for that case of schema 2.
         base_name, base_digest: only claimed.
         platforms: of the index, in its order; empty without an index.
         hosts: `host:port` that were asked.
@@ -75,6 +79,7 @@ class More(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     platform: str
     config_digest: str
     config_media_type: str
+    created: str | None
     size: int
     diff_ids: tuple[str, ...]
     annotations: dict[str, str]
@@ -121,7 +126,7 @@ def inspection(
         Name=image.reference.name,
         Digest=str(image.digest),
         RepoTags=tags,
-        Created=image.created,
+        Created=image.created or _ABSENT_CREATED.get(image.manifest.media_type),
         DockerVersion=config.docker_version or "",
         Labels=run.labels,
         Architecture=config.architecture,
@@ -138,6 +143,7 @@ def inspection(
             platform=str(image.platform),
             config_digest=str(image.manifest.config.digest),
             config_media_type=image.manifest.config.media_type,
+            created=image.created,
             size=image.size,
             diff_ids=tuple(str(each) for each in image.diff_ids),
             annotations=image.manifest.annotations or {},

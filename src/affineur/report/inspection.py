@@ -19,7 +19,7 @@ def render(found: Inspection, width: int = 80, colour: bool = False) -> str:
         page.fact("manifest", f"{more.manifest_digest} of the index, for {more.platform}", 10)
     page.fact("type", more.media_type, 10)
     page.fact("platform", more.platform, 10)
-    page.fact("created", found.Created or "not stated", 10)
+    page.fact("created", more.created or "not stated", 10)
     page.fact("size", f"{megabytes(more.size)} compressed, {_counted(len(found.Layers), 'layer')}", 10)
     if more.base_name or more.base_digest:
         page.fact("base", f"{more.base_name or 'unnamed'} {more.base_digest or ''} (only claimed)", 10)
