@@ -95,6 +95,18 @@ class AptRoot:
         """`apt list --upgradable`."""
         return self._answer(self._run("apt", "list", "--upgradable"))
 
+    def asked(self) -> tuple[set[str], list[str]]:
+        """The Packages files, without their compression's ending, that `apt-get update` would ask for; its errors."""
+        done = self._run("apt-get", "update", "--print-uris", "-o", "Acquire::CompressionTypes::Order::=gz")
+        uris = [line.split("'")[1] for line in done.stdout.splitlines() if "/Packages" in line]
+        return {re.sub(r"/Packages\.\w+$", "/Packages", uri) for uri in uris}, _errors(done)
+
+    def options(self, *names: str) -> tuple[list[tuple[str, str]], list[str]]:
+        """`apt-config dump`: (name, value) of everything below some names; its errors."""
+        done = self._run("apt-config", "dump", "--format", "%F|%v%n", *names)
+        pairs = [(name, value) for name, _, value in (line.partition("|") for line in done.stdout.splitlines())]
+        return pairs, _errors(done)
+
     def updated(self) -> str:
         """`apt-get update`, over `file:` URIs; its output."""
         done = self._run("apt-get", "update")
@@ -109,12 +121,12 @@ class AptRoot:
     def _answer(self, done: "subprocess.CompletedProcess[str]") -> Answer:
         lines = [_LINE.fullmatch(text) for text in done.stdout.splitlines() if "/" in text]
         assert all(lines), done.stdout
-        messages = done.stderr.splitlines()
-        return Answer(
-            [Line(*match.groups()) for match in _matched(lines)],
-            [text for text in messages if text.startswith("E: ")],
-            [text for text in messages if text.startswith("W: ") and "stable CLI" not in text],
-        )
+        warnings = [text for text in done.stderr.splitlines() if text.startswith("W: ")]
+        return Answer([Line(*match.groups()) for match in _matched(lines)], _errors(done), warnings)
+
+
+def _errors(done: "subprocess.CompletedProcess[str]") -> list[str]:
+    return [text for text in done.stderr.splitlines() if text.startswith("E: ")]
 
 
 _LINE = re.compile(r"([^/]+)/(\S*) (\S+) (\S+) \[upgradable from: (\S+)\]")

@@ -47,7 +47,7 @@ def stanzas(text: str) -> Iterator[Stanza]:
             fields, unread, first, name = {}, [], 0, ""
         elif line[:1].isspace() and not label:
             if name:
-                fields[name] += "\n" + line.rstrip()
+                fields[name] = f"{fields[name]}\n{line.rstrip()}" if fields[name] else line.strip()
         else:
             before, colon, value = line.partition(":")
             if not colon:

@@ -188,6 +188,8 @@ class _Builder:
         first, last = self.atom(depth)
         stop = self.at
         while self.at < len(self.text) and self.text[self.at] in "*+?{":
+            if self.text[begin] in "^$":
+                raise UnsupportedPattern("a repeated anchor")
             low, high = self.bounds()
             resume = self.at
             start = end = self.node()
