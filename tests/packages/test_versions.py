@@ -1,4 +1,4 @@
-"""dpkg's version order. The pairs are deb-version(7)'s own examples and others that `dpkg --compare-versions` judged."""
+"""dpkg's version order: deb-version(7)'s own examples, and others that `dpkg --compare-versions` judged."""
 
 import pytest
 from hypothesis import given

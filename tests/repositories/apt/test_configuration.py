@@ -61,7 +61,7 @@ def test_phasing(text: str, phasing: str | None, policy: bool) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["APT { x", "APT::Default-Release a b;", "{ };", "#nonsense x;", "APT { #clear x; };", "APT::Default-Release"],
+    ["APT { x", "APT::Default-Release a b;", "{ };", "#clearly x;", "APT { #clear x; };", "APT::Default-Release"],
 )
 def test_broken_syntax_makes_the_answer_unknown(text: str) -> None:
     configuration = read(text)

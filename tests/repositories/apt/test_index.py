@@ -2,6 +2,7 @@
 
 import time
 import tracemalloc
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -59,7 +60,7 @@ def test_only_wanted_names_and_all_without_names() -> None:
 def test_how_the_bytes_are_cut_does_not_matter(cuts: list[int]) -> None:
     data = STANZA + b"\n" + OTHER + b"\n" + STANZA
     places = [0, *sorted(cuts), len(data)]
-    chunks = [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    chunks = [data[start:end] for start, end in pairwise(places)]
     assert list(parse_packages(chunks, {"libssl3"}, "main", "amd64")) == [LIBSSL3, LIBSSL3]
 
 

@@ -16,7 +16,8 @@ def test_records_in_order_of_the_files() -> None:
         "etc/apt/preferences.d/a": b'Package: *\nPin: origin "archive.example"\nPin-Priority: never\n',
         "etc/apt/preferences.d/c.bak": b"Package: c\nPin: version 1\nPin-Priority: 1\n",
         "etc/apt/preferences": (
-            b"# a comment\nExplanation: why\nPackage: a src:b /c.*/\nPin: RELEASE a=stable, n=bookworm\nPin-Priority: -10\n"
+            b"# a comment\nExplanation: why\nPackage: a src:b /c.*/\nPin: RELEASE a=stable, n=bookworm\n"
+            b"Pin-Priority: -10\n"
         ),
     }
     assert read_configuration(files, "amd64").pins == (

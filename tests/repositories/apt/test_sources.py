@@ -72,7 +72,8 @@ def test_other_places_are_kept_as_entries() -> None:
 
 def test_a_stanza_gives_uris_times_suites() -> None:
     text = (
-        "# Debian\nTypes: deb deb-src\nURIs: http://one.example/ http://two.example\nSuites: bookworm bookworm-updates\n"
+        "# Debian\nTypes: deb deb-src\nURIs: http://one.example/ http://two.example\n"
+        "Suites: bookworm bookworm-updates\n"
         f"Components: main\nSigned-By: {FINGERPRINT}\nArchitectures-Add: i386\nEnabled: yes\n\n"
         "Types: deb\nEnabled: no\nURIs: nonsense\n"
     )
