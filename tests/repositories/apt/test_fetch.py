@@ -6,13 +6,15 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from affineur.http.addresses import Reach
 from affineur.http.client import Client
+from affineur.http.connector import Connector
 from affineur.repositories.apt.fetch import Fetcher
 from affineur.repositories.apt.model import AptConfiguration, OfferedSuite, SourceEntry
 from affineur.repositories.apt.verify import ImageKeys
@@ -193,7 +195,7 @@ def test_an_index_whose_hash_differs(archive: Archive, client: Client, by_hash: 
             archive.files[path] = evil
     found = fetch(archive, client)
     assert found.suite.verified
-    assert found.offers == ()
+    assert (found.offers, found.indexes) == ((), ())
     (problem,) = found.suite.problems
     assert "not the promised" in problem
 
@@ -253,7 +255,7 @@ def test_what_the_release_does_not_list_is_not_read(archive: Archive, client: Cl
 def test_an_empty_index_is_not_asked_for(archive: Archive, client: Client) -> None:
     archive.suite("stable", {"main": []})
     found = fetch(archive, client)
-    assert (found.offers, found.suite.problems) == ((), ())
+    assert (found.offers, found.suite.problems, found.indexes) == ((), (), (("main", "amd64"),))
     assert archive.requests == [IN_RELEASE]
 
 
@@ -344,6 +346,28 @@ def test_credentials_in_the_sources_are_not_sent(archive: Archive, client: Clien
     assert versions(found) == [("hello", "1.0-1")]
     assert "credentials" in found.suite.problems[0]
     assert "secret" not in repr(found.suite.problems) + found.suite.url
+
+
+class NoConnector(Connector):
+    """Fails on any attempt to reach anything; every name leads to a private address."""
+
+    def resolve(self, host: str, port: int) -> list[IPv4Address | IPv6Address]:
+        return [IPv4Address("10.1.2.3")]
+
+    def connect(self, address: object, port: int, timeout_s: float) -> NoReturn:
+        pytest.fail(f"a connection to {address} was tried")
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["http://169.254.169.254/", "http://10.1.2.3/", "http://127.0.0.1:80/", "http://[::1]/", "http://archive.example/"],
+)
+def test_forbidden_addresses_are_refused_before_any_connection(uri: str) -> None:
+    entry = SourceEntry(uri, "stable", ("main",), trusted=True)
+    with Client(attempts=1, connector=NoConnector(), environment={}) as client:
+        fetcher = Fetcher(client, AptConfiguration((entry,), (), ("amd64",)), ImageKeys(lambda _: None), NOW)
+        (found,) = fetcher.fetch({"hello"})
+    assert uri.split("/")[2].partition(":80")[0].strip("[]") in refused(found)
 
 
 def test_another_suite_at_the_place_is_named(archive: Archive, client: Client) -> None:

@@ -104,10 +104,11 @@ class Fetcher:
         """
         release, base, problems = suite.release, suite_url(suite.entry, []), list(suite.problems)
         if release is None or base is None:
-            return OfferedSuite(suite, ())
+            return OfferedSuite(suite, (), ())
         wanted = None if names is None else frozenset(names)
         by_hash = {"no": False, "yes": True, "force": True}.get(suite.entry.by_hash or "", release.acquire_by_hash)
         found: list[Offer] = []
+        indexes: list[tuple[str, str]] = []
         for target in index_targets(suite.entry, self._configuration.architectures, release, problems):
 
             def read(target: IndexTarget = target) -> list[Offer]:
@@ -116,9 +117,11 @@ class Fetcher:
 
             try:
                 found += self._once(("index", base, suite.digest, target, wanted), read)
+                indexes.append((target.component, target.architecture))
             except (SourceError, ContentError) as error:
                 problems.append(str(error))
-        return OfferedSuite(msgspec.structs.replace(suite, problems=tuple(problems)), tuple(found))
+        suite = msgspec.structs.replace(suite, problems=tuple(problems))
+        return OfferedSuite(suite, tuple(found), tuple(indexes))
 
     def _options_for(self, base: str) -> dict[str, Any]:
         if not base.startswith(self._own_places):

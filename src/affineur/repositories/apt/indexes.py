@@ -72,7 +72,10 @@ def index_targets(
                 continue
             if architecture == "all" and not has_all:
                 continue
-            yield IndexTarget(f"{component}/binary-{architecture}/Packages", component, architecture)
+            path = f"{component}/binary-{architecture}/Packages"
+            if architecture == "all" and not any(path + ending in release.hashes for ending in _COMPRESSIONS + _UNREAD):
+                continue  # optional: the others may hold its packages
+            yield IndexTarget(path, component, architecture)
 
 
 def read_index(
@@ -102,8 +105,6 @@ def read_index(
         (target.path + c, *release.hashes[target.path + c]) for c in _COMPRESSIONS if target.path + c in release.hashes
     ]
     if not listed:
-        if target.architecture == "all":  # optional, as the packages may be in the others
-            return []
         unread = [c for c in _UNREAD if target.path + c in release.hashes]
         why = f"only as {', '.join(unread)}, which are not read here" if unread else "not listed in the Release"
         raise NotFound(f"{base}{target.path}: {why}")
