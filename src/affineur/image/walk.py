@@ -322,8 +322,6 @@ class Tree:
             found = scanned(pieces, [(view.reader, interest) for view, interest in wanted], source)
             for _ in pieces:  # the archive has ended; the stream and the promise hold only at the blob's end
                 pass
-            for _ in chunks:
-                pass
         finally:
             chunks.close()
         return found
