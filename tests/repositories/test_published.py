@@ -1,5 +1,6 @@
 """Finding and reading what a distribution has published, from archives on loopback that tell the truth or do not."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,8 @@ from affineur.repositories.apt.verify import ImageKeys
 from affineur.repositories.published import Published, read_references
 from affineur.repositories.reference import ReferenceSuite
 from affineur.store.releases import ReleaseMemory
-from support.archive import Archive, Key, stanza
+from support.archive import Archive, GnupgKey, Key, stanza
+from support.leaving_out import leave_out
 
 NOW = datetime.now(UTC)
 KEYRING = "/etc/apt/trusted.gpg.d/own.gpg"
@@ -99,6 +101,35 @@ def test_the_key_may_come_from_the_image_if_its_fingerprint_is_pinned(archive: A
     assert [each.complete for each in read(archive, client, wanted=pinned_only)] == [True, True]
     (problem,) = read(archive, client, wanted=pinned_only[:1], keyring=Key().certificate)[0].problems
     assert "none of the keys" in problem
+
+
+@pytest.mark.system
+def test_a_pinned_key_with_a_weak_certificate_counts_and_an_unpinned_one_could_not_be_told(
+    archive: Archive, client: Client
+) -> None:
+    """Ubuntu 18.04 is signed by the archive key of 2012: RSA 4096 and SHA-512, but its own self-signature is SHA-1."""
+    if not (shutil.which("gpg") and shutil.which("gpgv")):
+        leave_out("needs gpg and gpgv")
+    with GnupgKey("rsa3072", made="20120511T000000", certified="SHA1") as key:
+        publish(archive, signers=[key])
+    pinned = references(archive, keys=frozenset({key.fingerprint}), certificates=(key.certificate,))
+    assert [each.complete for each in read(archive, client, wanted=pinned)] == [True, True]
+    entry = SourceEntry(f"{archive.url}own/", "stable", ("main",))
+    keys = ImageKeys({KEYRING: key.certificate}.get, (KEYRING,))
+    suite = Fetcher(client, AptConfiguration((entry,), (), ("amd64",)), keys, NOW, Reach.OWN).suite(entry)
+    assert (suite.verified, suite.signers, suite.weak_signers) == (False, (), (key.fingerprint,))
+
+
+@pytest.mark.system
+def test_a_pinned_key_that_is_weak_itself_does_not_count(archive: Archive, client: Client) -> None:
+    if not (shutil.which("gpg") and shutil.which("gpgv")):
+        leave_out("needs gpg and gpgv")
+    with GnupgKey("rsa1024") as key:
+        publish(archive, signers=[key])
+    pinned = references(archive, keys=frozenset({key.fingerprint}), certificates=(key.certificate,))
+    for each in read(archive, client, wanted=pinned):
+        assert (each.suite, each.complete) == (None, False)
+        assert "weak" in each.problems[0]
 
 
 def test_a_security_suite_that_the_image_leaves_out_is_found_beside(archive: Archive, client: Client) -> None:
