@@ -1,0 +1,55 @@
+"""Links lead somewhere, and no document names a host that is not meant for readers."""
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from support.documents import DOCUMENTS, PROJECT, anchors, links
+
+HOSTS = {
+    "access.redhat.com",
+    "docs.oasis-open.org",
+    "google.github.io",
+    "json-schema.org",
+    "keepachangelog.com",
+    "osv-vulnerabilities.storage.googleapis.com",
+    "semver.org",
+}
+"""Real hosts that documents may name: specifications, and the default place of notices. Others end in `.example`."""
+each_document = pytest.mark.parametrize(
+    "document", [pytest.param(path, id=path.relative_to(PROJECT).as_posix()) for path in DOCUMENTS]
+)
+
+
+@each_document
+def test_links_between_documents_lead_somewhere(document: Path) -> None:
+    for target in links(document):
+        if re.match(r"[a-z]+:", target):
+            continue
+        file, _, anchor = target.partition("#")
+        there = (document.parent / file).resolve() if file else document
+        assert there.exists(), f"{target} does not exist"
+        if anchor:
+            assert anchor in anchors(there), f"{target}: no such heading"
+
+
+@each_document
+def test_only_known_hosts_are_named(document: Path) -> None:
+    for url in re.findall(r"https?://[^\s)>\"'`\]]+", document.read_text("utf-8")):
+        host = urlsplit(url).hostname or ""
+        assert host.endswith(".example") or host in HOSTS or host.startswith("127."), url
+
+
+def test_every_document_is_reached_from_the_readme() -> None:
+    seen: set[Path] = set()
+    waiting = [PROJECT / "README.md"]
+    while waiting:
+        document = waiting.pop()
+        if document in seen:
+            continue
+        seen.add(document)
+        targets = [(document.parent / target.partition("#")[0]).resolve() for target in links(document)]
+        waiting += [target for target in targets if target.suffix == ".md" and target.is_file()]
+    assert {path.resolve() for path in DOCUMENTS} - seen == set()
