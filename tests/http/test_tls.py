@@ -121,7 +121,12 @@ def test_a_server_that_closes_at_the_sight_of_tls_is_plain(make_client: MakeClie
     import threading
 
     with socket.create_server(("127.0.0.1", 0)) as closing:
-        threading.Thread(target=lambda: closing.accept()[0].close(), daemon=True).start()
+
+        def close_each() -> None:
+            for _ in range(3):
+                closing.accept()[0].close()
+
+        threading.Thread(target=close_each, daemon=True).start()
         port = closing.getsockname()[1]
         assert make_client().base_url(f"127.0.0.1:{port}") == f"http://127.0.0.1:{port}"
 

@@ -1,6 +1,6 @@
 """Pooled HTTP/1.1 connections over the standard library's http.client, opened through our own address check.
 
-Nothing else in the project knows http.client; why it and not a larger library is in docs/decisions/http-client.md.
+Nothing else in the project knows http.client; why it and not a larger library is in docs/decisions/0007-http-client.md.
 
 A pool belongs to a scheme, host, port *and reach*: a connection that was opened to a private address for a URL of the
 user's is never reused for one that an image chose.
@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from affineur.errors import InvalidSettings, Unreachable
+from affineur.errors import InvalidSettings, SourceError, Unreachable
 from affineur.http.addresses import Reach
 from affineur.http.certificate import described
 
@@ -87,6 +87,7 @@ class Connections:
         """Args: opener: host, port, reach → a connected socket to a checked address; read_s: between two reads."""
         self._opener, self._tls, self._read_s = opener, tls, read_s
         self._idle: dict[Origin, list[_Connection]] = {}
+        self._prepared: dict[tuple[str, int, Reach], list[socket.socket]] = {}
         self._lock = threading.Lock()
 
     def request(self, origin: Origin, method: str, target: str, headers: Mapping[str, str]) -> Exchange:
@@ -104,9 +105,22 @@ class Connections:
                 pass  # the server closed it while we wrote (RFC 9112 § 9.3.1): ask again on a new one
         return self._asked(self._made(origin), origin, method, target, headers)
 
+    def prepare(self, host: str, port: int, reach: Reach) -> None:
+        """Connect ahead of a request that will come; whether it will speak TLS is still open. Failing is no error."""
+        try:
+            ready = self._opener(host, port, reach)
+        except (OSError, SourceError):
+            return
+        with self._lock:
+            self._prepared.setdefault((host, port, reach), []).append(ready)
+
     def close(self) -> None:
         """Close every idle connection."""
         with self._lock:
+            for sockets in self._prepared.values():
+                for ready in sockets:
+                    ready.close()
+            self._prepared.clear()
             for connections in self._idle.values():
                 for connection in connections:
                     connection.close()
@@ -144,13 +158,20 @@ class Connections:
     def _made(self, origin: Origin) -> "_Connection":
         context = self._tls() if origin.scheme == "https" else None
         if origin.proxy is None:
-            return _Connection(origin.host, origin.port, self._opener, origin.reach, context, self._read_s)
+            return _Connection(origin.host, origin.port, self._opened, origin.reach, context, self._read_s)
         host, port, login = _proxy(origin.proxy)
         # What the proxy's own address may be is the user's affair: the environment named it.
         made = _Connection(host, port, self._opener, Reach.OWN, context, self._read_s)
         if context is not None:
             made.set_tunnel(origin.host, origin.port, login)
         return made
+
+    def _opened(self, host: str, port: int, reach: Reach) -> socket.socket:
+        with self._lock:
+            ready = self._prepared.get((host, port, reach))
+            if ready:
+                return ready.pop()
+        return self._opener(host, port, reach)
 
 
 class _Connection(http.client.HTTPConnection):
@@ -194,7 +215,7 @@ class _Connection(http.client.HTTPConnection):
                     plain.settimeout(self._read_s)
                     with unverified.wrap_socket(plain, server_hostname=name) as wrapped:
                         shown = described(wrapped.getpeercert(binary_form=True) or b"")
-            except (OSError, Unreachable):
+            except (OSError, SourceError):
                 shown = ""
         return (
             f"{name}: its certificate{' ' if shown else ''}{shown} is not acceptable: {problem.verify_message}"
