@@ -214,12 +214,16 @@ def _program(seed: int) -> bytes:
 
 
 def _copy(root: Path, folder: str, at_most: int | None = None) -> bytes:
-    """A layer with the root's regular files below another folder, as many as have so many bytes."""
+    """A layer with the root's regular files, dpkg's own apart, below another folder, and no more than some bytes."""
     buffer = io.BytesIO()
     written = 0
     with tarfile.open(root) as source, tarfile.open(fileobj=buffer, mode="w") as copy:
         for member in source:
-            if not member.isreg() or (at_most is not None and written + member.size > at_most):
+            if (
+                not member.isreg()
+                or "/dpkg/" in member.name
+                or (at_most is not None and written + member.size > at_most)
+            ):
                 continue
             written += member.size
             content = source.extractfile(member)

@@ -435,3 +435,55 @@ def test_one_broken_layer_ends_the_other_one_too() -> None:
 
     with pytest.raises(ContentError):
         walk(Slow(), broken.layers, [ETC])
+
+
+def test_a_status_in_the_base_settles_nothing_while_layers_above_it_are_unread() -> None:
+    base = layer(file("var/lib/dpkg/status", "old"), file("etc/os-release", "ID=old"))
+    middle = [layer(file("x", "")), layer(file("var/lib/dpkg/status", "new")), layer(file("etc/os-release", "ID=new"))]
+    image = Layers(base, *middle, layer(file("y", "")))
+    tree = image.walk(STATUS, RELEASE, stop_early=True)
+    assert tree.facts(STATUS)["var/lib/dpkg/status"].facts == b"new"
+    assert tree.facts(RELEASE)["etc/os-release"].facts == b"ID=new"
+    assert 0 in image.fetches
+    assert 4 in image.fetches
+    large = "application of ten layers"
+    image = Layers(base, *[layer(file(f"opt/{number}", large)) for number in range(10)])
+    tree = image.walk(STATUS, RELEASE, stop_early=True)
+    assert sorted(image.fetches) == list(range(11))
+    assert tree.unassessed == ()
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.sampled_from(
+                [
+                    ("file", "var/lib/dpkg/status"),
+                    ("file", "etc/os-release"),
+                    ("file", "usr/lib/os-release"),
+                    ("whiteout", "var/lib/dpkg/status"),
+                    ("whiteout", "var/lib"),
+                    ("opaque", "etc"),
+                    ("directory", "var"),
+                    ("file", "x"),
+                ]
+            ),
+            max_size=3,
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+@settings(deadline=None, max_examples=200)
+def test_stopping_early_never_changes_what_is_installed(layers: list[list[tuple[str, str]]]) -> None:
+    make = {"directory": directory, "whiteout": whiteout, "opaque": opaque}
+    built = [
+        layer(*[file(path, f"{path} of {n}") if kind == "file" else make[kind](path) for kind, path in entries])
+        for n, entries in enumerate(layers)
+    ]
+    full, early = Layers(*built).walk(STATUS, RELEASE), Layers(*built).walk(STATUS, RELEASE, stop_early=True)
+    assert early.facts(STATUS) == full.facts(STATUS)
+    if early.unassessed:
+        assert early.fetched < len(layers)
+    else:
+        assert early.facts(RELEASE).get("etc/os-release") == full.facts(RELEASE).get("etc/os-release")

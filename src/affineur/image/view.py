@@ -35,6 +35,7 @@ class View:
         known: everything that layers were searched for; the reader's own paths first.
         facts, broken: by the path under which they were wanted.
         loops: wanted paths whose links go round.
+        firm: whether the layers from the top down, none left out, settle the reader's answer.
     """
 
     def __init__(self, reader: Reader) -> None:
@@ -44,6 +45,7 @@ class View:
         self.facts: dict[str, Located] = {}
         self.broken: dict[str, ContentError] = {}
         self.loops: set[str] = set()
+        self.firm = False
         self._layers: dict[int, dict[int, Entry]] = {}
 
     @property
@@ -52,8 +54,8 @@ class View:
         return self._layers.keys()
 
     @property
-    def settled(self) -> bool:
-        """Whether no layer below those searched matters any more."""
+    def found(self) -> bool:
+        """Whether a path that settles it is there; a layer that was left out may say otherwise, unless `firm`."""
         return any(path in self.facts or path in self.broken for path in self.reader.settled_by)
 
     def add(self, layer: int, entries: Sequence[Entry]) -> None:
@@ -69,7 +71,8 @@ class View:
         run = takewhile(known.__contains__, range(count - 1, -1, -1))
         self._layers = {layer: known[layer] for layer in run}
         self.merge()
-        if not self.settled:
+        self.firm = self.found
+        if not self.firm:
             self._layers = known
             self.merge()
 

@@ -243,11 +243,15 @@ class Tree:
 
     @staticmethod
     def _unsettled(views: list["View"]) -> list["View"]:
-        """Those that need more layers; a reader that nothing settles ends with the first one."""
-        unsettled = [view for view in views if view.reader.settled_by and not view.settled]
-        if views[0] in unsettled:
-            return [view for view in views if not view.reader.settled_by or view in unsettled]
-        return unsettled
+        """Those that need more layers.
+
+        The first needs all down to what settles it. The others then need the base, and no more if that has what they
+        look for: what is between is named. A reader that nothing settles ends with the first one.
+        """
+        first, *others = views
+        if not first.firm:
+            return [first, *(view for view in others if not view.firm)]
+        return [view for view in others if view.reader.settled_by and not view.found]
 
     def _search(self, view: "View") -> None:
         """Merge, and go on to where links lead until they lead nowhere new."""
