@@ -37,6 +37,20 @@ def test_a_pair_that_is_none_is_refused(pair: str) -> None:
         MirrorMap([pair])
 
 
+def test_what_lies_at_a_mirror_is_not_mapped_again() -> None:
+    mirrors = MirrorMap(
+        [
+            "http://127.0.0.1:5000=http://127.0.0.1:5000/m",
+            "http://a.example=http://b.example",
+            "http://b.example=http://c.example",
+        ]
+    )
+    for url in ("http://127.0.0.1:5000/x", "http://a.example/x"):
+        mapped = mirrors.apply(url)
+        assert mapped is not None
+        assert mirrors.apply(mapped) is None
+
+
 def test_a_query_in_the_source_may_hold_an_equals_sign() -> None:
     assert (
         MirrorMap(["http://a.example/x?y=z=http://127.0.0.1/x"]).apply("http://a.example/x?y=z") == "http://127.0.0.1/x"

@@ -1,14 +1,18 @@
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import pytest
 
-from affineur.errors import Denied, NotFound, RateLimited
-from affineur.http.addresses import Reach
+from affineur.errors import Denied, NotFound, RateLimited, Unreachable
+from affineur.http.addresses import AddressPolicy, Reach
 from affineur.http.client import Client
+from affineur.http.mirrors import MirrorMap
 from affineur.image.image import open_image
+from affineur.oci.reference import parse_reference
+from affineur.source.credentials import Login
 from affineur.source.registry import RegistrySource
-from support.registry import Answer, Registry, tar_of
+from support.registry import Answer, Registry, layer, tar_of
 
 OpenSource = Callable[..., RegistrySource]
 USER = ("user", "secret")
@@ -95,6 +99,67 @@ def test_what_was_asked_is_named(registry: Registry, source: OpenSource) -> None
     opened = source()
     opened.manifest()
     assert (opened.hosts, opened.reach()) == ((registry.host,), Reach.LOOPBACK)
+
+
+@pytest.mark.parametrize("ranges", [True, False], ids=["with Range", "without Range"])
+def test_a_transfer_that_breaks_is_taken_up_where_it_broke(
+    registry: Registry, source: OpenSource, ranges: bool
+) -> None:
+    registry.push("team/app", "1", [layer(os.urandom(3_000_000), "none")])
+    opened = source()
+    promised = open_image(opened).layers[0]
+    content = registry.blob("team/app", promised.digest) or b""
+    asked: list[str] = []
+
+    def breaking(headers: Mapping[str, str]) -> Answer:
+        asked.append(headers.get("Range", ""))
+        start = int(asked[-1].removeprefix("bytes=").rstrip("-") or 0) if ranges else 0
+        status, told = (
+            (206, [("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")]) if start else (200, [])
+        )
+        rest = content[start:]
+        return Answer(status, told, rest[: 1_100_000 * len(asked)], length=len(rest))
+
+    registry.misbehave[f"/v2/team/app/blobs/{promised.digest}"] = breaking
+    assert b"".join(opened.blob(promised)) == content
+    assert asked[0] == ""
+    assert 1 < len(asked) <= 4
+
+
+def test_a_transfer_that_always_breaks_comes_to_an_end(registry: Registry, source: OpenSource) -> None:
+    registry.push("team/app", "1", [layer(os.urandom(3_000_000), "none")])
+    opened = source()
+    promised = open_image(opened).layers[0]
+    registry.misbehave[f"/v2/team/app/blobs/{promised.digest}"] = Answer(body=bytes(600_000), length=3_000_000)
+    with pytest.raises(Unreachable):
+        list(opened.blob(promised))
+    assert len(registry.requests) < 12
+
+
+class TestMirror:
+    """A registry that is asked in place of another."""
+
+    @pytest.mark.parametrize("prefix", ["https://registry-1.docker.io", "https://docker.io"])
+    def test_of_docker_hub(self, registry: Registry, prefix: str) -> None:
+        digest = registry.push("library/debian", "12", [])
+        with Client(
+            addresses=AddressPolicy(["127.0.0.0/8"]), mirrors=MirrorMap([f"{prefix}={registry.url}"]), environment={}
+        ) as client:
+            mirrored = RegistrySource(parse_reference("debian:12"), client)
+            assert (mirrored.manifest().digest, mirrored.hosts) == (digest, (registry.host,))
+
+    def test_does_not_get_the_other_ones_login(self, registry: Registry) -> None:
+        registry.push("team/app", "1", [])
+        registry.login = USER
+        mirrors = MirrorMap([f"https://registry.example={registry.url}"])
+        logins = {"registry.example": Login("other", "hunter2")}
+        with Client(addresses=AddressPolicy(["127.0.0.0/8"]), mirrors=mirrors, environment={}) as client:
+            mirrored = RegistrySource(parse_reference("registry.example/team/app:1"), client, logins)
+            with pytest.raises(Denied):
+                mirrored.manifest()
+            assert all("Authorization" not in headers for headers in registry.seen_headers)
+            own = {**logins, registry.host: Login(*USER)}
+            RegistrySource(parse_reference("registry.example/team/app:1"), client, own).manifest()
 
 
 class TestLogin:

@@ -232,6 +232,8 @@ class Client:
         seen: list[str] = []
         while True:
             if mapped := self.mirrors.apply(url):
+                if _origin(mapped) != _origin(url):
+                    sent = _without_secrets(sent)
                 url, reach = mapped, Reach.OWN
             scheme, host, port = _origin(url)
             account = self._account(host, port)
@@ -248,7 +250,7 @@ class Client:
             if (next_scheme, next_host, next_port) != (scheme, host, port):
                 if scheme == "https" and next_scheme == "http" and self.tls_verify and not self.mirrors.apply(target):
                     raise ForbiddenAddress(f"{url} redirects from https to plain http at {next_host}: not followed")
-                sent = {name: value for name, value in sent.items() if name.lower() not in _STAYS_WITH_ITS_HOST}
+                sent = _without_secrets(sent)
                 reach = min(reach, self.reach(host, port))
             url = target
         try:
@@ -336,6 +338,10 @@ def _origin(url: str, referrer: str = "") -> tuple[str, str, int]:
     if not all(32 < ord(character) < 127 for character in url):
         raise ForbiddenAddress(f"{url[:200]!r} holds spaces or characters beyond ASCII{whence}: not asked")
     return parts.scheme, host.lower(), port or _PORTS[parts.scheme]
+
+
+def _without_secrets(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if name.lower() not in _STAYS_WITH_ITS_HOST}
 
 
 def _joined(url: str, location: str) -> str:

@@ -26,11 +26,17 @@ class MirrorMap:
         return bool(self._pairs)
 
     def apply(self, url: str) -> str | None:
-        """The URL to ask instead; None where nothing maps this one."""
+        """The URL to ask instead; None where nothing maps this one, or where it lies at a mirror already."""
+        if any(_below(url, after) for _, after in self._pairs):
+            return None
         for before, after in self._pairs:
-            if url[: len(before)].lower() == before.lower() and url[len(before) : len(before) + 1] in ("", "/", "?"):
+            if _below(url, before):
                 return after + url[len(before) :]
         return None
+
+
+def _below(url: str, prefix: str) -> bool:
+    return url[: len(prefix)].lower() == prefix.lower() and url[len(prefix) : len(prefix) + 1] in ("", "/", "?")
 
 
 def _split(pair: str) -> tuple[str, str]:

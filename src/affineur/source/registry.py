@@ -8,6 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
@@ -18,9 +19,10 @@ from affineur.errors import (
     LimitExceeded,
     MalformedDocument,
     SourceError,
+    Unreachable,
 )
 from affineur.http.addresses import Reach
-from affineur.http.client import Client
+from affineur.http.client import Client, Stream
 from affineur.http.response import Response, raise_for_status, retry_after_s
 from affineur.oci.blob import verified
 from affineur.oci.descriptor import Descriptor
@@ -37,6 +39,10 @@ DOCKER_HUB_HOST = "registry-1.docker.io"
 MAX_TAGS_PAGE_BYTES = 4 * 1024 * 1024
 MAX_TAG_PAGES = 10_000
 MAX_TAGS = 1_000_000
+MAX_RESUMED = 5
+"""Times that one blob's transfer is taken up again."""
+MAX_REFUSED = 2
+"""Challenges answered for one blob: a token may run out on the way."""
 MAX_WARNINGS = 20
 MAX_WARNING_LENGTH = 500
 
@@ -64,7 +70,7 @@ class RegistrySource:
         """Nothing is asked yet. Args: logins: what `read_auth_file` returned."""
         self.reference = reference
         self._client = client
-        self._login = login_for(logins or {}, reference.registry, reference.repository)
+        self._logins = logins or {}
         self._token: Token | None = None
         self._basic = False
         self._warnings: list[str] = []
@@ -89,8 +95,21 @@ class RegistrySource:
     @property
     def url(self) -> str:
         """`https://registry.example/v2/team/app`; finding out between HTTPS and HTTP may take a connection."""
-        registry = DOCKER_HUB_HOST if self.reference.registry == DEFAULT_REGISTRY else self.reference.registry
-        return f"{self._client.base_url(registry)}/v2/{self.reference.repository}"
+        return f"{self._base()}/v2/{self.reference.repository}"
+
+    def _base(self) -> str:
+        named = self.reference.registry
+        if named != DEFAULT_REGISTRY:
+            return self._client.base_url(named)
+        return self._client.mirrors.apply(f"https://{named}") or self._client.base_url(DOCKER_HUB_HOST)
+
+    @cached_property
+    def _login(self) -> Login | None:
+        """The login for the host that is asked: a mirror never gets the one of the registry that it stands for."""
+        here = urlsplit(self._base())
+        named = self.reference.registry
+        mapped = here.netloc != (DOCKER_HUB_HOST if named == DEFAULT_REGISTRY else named)
+        return login_for(self._logins, here.netloc if mapped else named, self.reference.repository)
 
     def reach(self) -> Reach:
         """How local this registry is: what URLs chosen by its images may reach."""
@@ -121,14 +140,29 @@ class RegistrySource:
         descriptor.digest.hasher()  # what cannot be verified is not asked for
         url = f"{self.url}/blobs/{descriptor.digest}"
         what = f"{self.reference.name}: blob {descriptor.digest}"
-        for last in (False, True):
+        yield from verified(self._transferred(url, what), descriptor, what)
+
+    def _transferred(self, url: str, what: str) -> Iterator[bytes]:
+        """A blob's bytes, unchecked; a connection that breaks on the way is taken up again where it broke."""
+        received = resumed = refused = 0
+        while True:
             token = self._token
-            with self._client.stream(url, headers=self._authorization(), reach=Reach.OWN, also=(401,)) as stream:
-                if stream.status != 401:
-                    yield from verified(stream, descriptor, what)
-                    return
-                lines = stream.headers.all("WWW-Authenticate")
-            if last:
+            headers = self._authorization() | ({"Range": f"bytes={received}-"} if received else {})
+            try:
+                with self._client.stream(url, headers=headers, reach=Reach.OWN, also=(401,)) as stream:
+                    if stream.status != 401:
+                        for chunk in _from(received, stream, what):
+                            received += len(chunk)
+                            yield chunk
+                        return
+                    lines = stream.headers.all("WWW-Authenticate")
+            except Unreachable:
+                resumed += 1
+                if received == 0 or resumed > MAX_RESUMED:  # what never began has been tried again already
+                    raise
+                continue
+            refused += 1
+            if refused > MAX_REFUSED:
                 raise_for_status(401, what)
             self._answer(lines, what, token)
 
@@ -222,6 +256,19 @@ class RegistrySource:
         if remaining:
             total = response.headers.get("RateLimit-Limit")
             self._rate_limit = f"{remaining[:100]} of {total[:100]}" if total else remaining[:100]
+
+
+def _from(received: int, stream: Stream, what: str) -> Iterator[bytes]:
+    """What follows the first `received` bytes, whether the server sends just that (RFC 9110 § 14.4) or everything."""
+    skip = received
+    if stream.status == 206:
+        if not stream.headers.get("Content-Range").startswith(f"bytes {received}-"):
+            raise MalformedDocument(f"{what}: the registry sent another range than it was asked for")
+        skip = 0
+    for chunk in stream:
+        if skip < len(chunk):
+            yield chunk[skip:]
+        skip = max(0, skip - len(chunk))
 
 
 def _detail(body: bytes) -> str:
