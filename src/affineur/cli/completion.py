@@ -9,7 +9,7 @@ __all__ = ["completion"]
 @click.command(
     epilog="""\b
 Examples:
-  affineur completion bash > ~/.local/share/bash-completion/completions/affineur
+  source <(affineur completion bash)
   affineur completion zsh > "${fpath[1]}/_affineur"
   affineur completion fish > ~/.config/fish/completions/affineur.fish"""
 )
