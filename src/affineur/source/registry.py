@@ -7,7 +7,8 @@ request sent again. Every document's digest is our own hash of its bytes.
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
 from functools import cached_property
 from urllib.parse import urljoin, urlsplit
 
@@ -140,9 +141,11 @@ class RegistrySource:
         descriptor.digest.hasher()  # what cannot be verified is not asked for
         url = f"{self.url}/blobs/{descriptor.digest}"
         what = f"{self.reference.name}: blob {descriptor.digest}"
-        yield from verified(self._transferred(url, what), descriptor, what)
+        # closed by hand: an error that is passed on keeps the generator, and with it the connection, alive
+        with closing(self._transferred(url, what)) as transferred:
+            yield from verified(transferred, descriptor, what)
 
-    def _transferred(self, url: str, what: str) -> Iterator[bytes]:
+    def _transferred(self, url: str, what: str) -> Generator[bytes, None, None]:
         """A blob's bytes, unchecked; a connection that breaks on the way is taken up again where it broke."""
         received = resumed = refused = 0
         while True:
