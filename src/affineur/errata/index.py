@@ -55,6 +55,14 @@ def entries(
 
 
 def looked_up(index: FeedIndex, wanted: Ecosystems, sources: Collection[str]) -> tuple[list[Erratum], list[Unassessed]]:
+    """The notices of an index about some source packages, and what could not be told.
+
+    Args:
+        sources: names; where they map to versions, notices that concern none of these versions are left out.
+
+    Raises:
+        MalformedDatabase: the index is damaged.
+    """
     known = {key for key, _ in index.entries([f"{_ECOSYSTEM}\0{name}" for name in (*wanted.free, *wanted.paid)])}
     if not known:
         return [], [Unassessed("errata", f"the {wanted.feed} feed has no notice about {wanted.free[0]}")]
@@ -93,6 +101,11 @@ def _age(erratum: Erratum) -> tuple[datetime, str]:
 
 
 def cve_ratings(index: FeedIndex, cves: Collection[str]) -> dict[str, list[CVERating]]:
+    """What the index's records say of the severity of each CVE; a CVE that none rates is left out.
+
+    Raises:
+        MalformedDatabase: the index is damaged.
+    """
     decode = msgspec.msgpack.Decoder(CVERating).decode
     ratings: dict[str, list[CVERating]] = {}
     for _, body in index.entries([f"{_RATING}\0{cve}" for cve in cves]):
