@@ -1,5 +1,6 @@
 """Facts by layer: what is remembered is exactly what was put, or nothing."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -61,7 +62,7 @@ def test_stays_below_its_size_and_keeps_what_was_used_last(tmp_path: Path, monke
     monkeypatch.setattr(layers, "BYTES_MAX", 400_000)
     store = LayerStore(tmp_path)
     clock = sqlite3.connect(tmp_path / "layers.sqlite")
-    noise = [sqlite3.connect(":memory:").execute("SELECT randomblob(20000)").fetchone()[0] for _ in range(40)]
+    noise = [os.urandom(20_000) for _ in range(40)]
     for number, facts in enumerate(noise):
         store.put(f"sha256:{number:064}", *KEY[1:], facts)
         clock.execute("UPDATE facts SET used = ? WHERE layer = ?", (number, f"sha256:{number:064}"))
