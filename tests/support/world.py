@@ -183,10 +183,10 @@ class World:
 
     def words(self, command: str, *arguments: str) -> list[str]:
         """The command line, without the program's name."""
-        return [command, "--config", str(self.configuration()), *arguments, self.image]
+        return [command, "--settings", str(self.configuration()), *arguments, self.image]
 
     def run(self, command: str, *arguments: str, publish: bool = True) -> Done:
-        """Run `affineur COMMAND --config … ARGUMENTS IMAGE` as its user would."""
+        """Run `affineur COMMAND --settings … ARGUMENTS IMAGE` as its user would."""
         if publish:
             self.publish()
         return self.run_words(self.words(command, *arguments))

@@ -4,7 +4,8 @@ import re
 import shutil
 import subprocess
 import tempfile
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from affineur.packages.versions import compare
+from affineur.repositories.apt.choose import usable
+from affineur.repositories.apt.configuration import read_configuration
+from affineur.repositories.apt.model import Suite
 from support import trusty
 from support.apt import AptRoot, needs_apt
-from support.apt_cases import CASES, Case
+from support.apt_cases import A1, A2, CASES, MAIN, Case
 from support.apt_scenarios import Scenario, apt_line, ask_apt, ask_us, scenarios
 from support.leaving_out import leave_out
 
@@ -41,6 +45,66 @@ def test_made_images_get_apts_own_answer(scenario: Scenario) -> None:
     assert bool(said.errors) == bool(foretold.unanswerable)
     if not said.errors:
         assert [apt_line(update) for update in foretold.updates] == said.lines
+
+
+@pytest.fixture(scope="module")
+def signers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A GnuPG home with two fresh keys, `known` and `other`."""
+    if not shutil.which("gpg"):
+        leave_out("needs gpg")
+    home = tmp_path_factory.mktemp("gnupg")
+    home.chmod(0o700)
+    for name in ("known", "other"):
+        _gpg(home, "--passphrase", "", "--quick-generate-key", f"{name} <{name}@example.org>", "rsa2048", "sign")
+    yield home
+    subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "gpg-agent"], check=True)
+
+
+def _gpg(home: Path, *arguments: str, text: bytes = b"") -> bytes:
+    command = ["gpg", "--homedir", str(home), "--batch", "--quiet", *arguments]
+    return subprocess.run(command, input=text, capture_output=True, check=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("signature", "options", "listed"),
+    [
+        ("known", "", True),
+        ("known", "trusted=no", True),
+        ("other", "", False),
+        ("other", "trusted=yes", True),
+        ("other", "allow-insecure=yes", True),
+        ("broken", "", False),
+        ("broken", "trusted=yes", True),
+        ("none", "", False),
+        ("none", "trusted=no", False),
+        ("none", "trusted=yes", True),
+        ("none", "allow-insecure=yes", True),
+    ],
+)
+def test_whom_apt_believes(signature: str, options: str, listed: bool, signers: Path, tmp_path: Path) -> None:
+    """`usable` says of a suite what `apt-get update` and `apt list` make of it."""
+    needs_apt()
+    index = A2.offered().encode()
+    path = "main/binary-amd64/Packages"
+    release = trusty.release_file("bookworm", {path: index}, datetime.now(UTC) - timedelta(days=1))
+    suite = tmp_path / "archive/dists/bookworm"
+    (suite / path).parent.mkdir(parents=True)
+    (suite / path).write_bytes(index)
+    if signature == "none":
+        (suite / "Release").write_bytes(release)
+    else:
+        signed = _gpg(signers, "--local-user", signature.replace("broken", "known"), "--clearsign", text=release)
+        (suite / "InRelease").write_bytes(signed.replace(b"Ubuntu", b"Ubuntv") if signature == "broken" else signed)
+    (tmp_path / "known.gpg").write_bytes(_gpg(signers, "--export", "known"))
+    line = f"deb [signed-by={tmp_path}/known.gpg {options}] file:{tmp_path}/archive bookworm main\n"
+    files = {"etc/apt/sources.list": line.encode(), "var/lib/dpkg/status": A1.installed().encode()}
+    root = AptRoot(tmp_path / "root", files)
+    root.updated()
+    assert bool(root.upgradable().lines) is listed
+    (entry,) = read_configuration(files, "amd64").sources
+    good = ("F" * 40,) if signature == "known" else ()
+    verified = bool(good) and entry.trusted is not False
+    assert usable(Suite(entry, MAIN.release(), good, verified, entry.uri)) is listed
 
 
 @pytest.mark.corpus

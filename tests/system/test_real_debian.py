@@ -26,7 +26,7 @@ class Judged:
 
     def run(self, command: str, *arguments: str) -> tuple[int, str]:
         done = subprocess.run(
-            [sys.executable, "-m", "affineur", command, "--config", str(self.config), *arguments, self.reference],
+            [sys.executable, "-m", "affineur", command, "--settings", str(self.config), *arguments, self.reference],
             capture_output=True,
             text=True,
             timeout=300,
@@ -88,7 +88,7 @@ def test_the_second_look_reads_no_layer_again(judged: Judged) -> None:
         document["grade"].pop("as_of")
     assert first == second
     done = subprocess.run(
-        [sys.executable, "-m", "affineur", "assess", "--timings", "--config", str(judged.config), judged.reference],
+        [sys.executable, "-m", "affineur", "assess", "--timings", "--settings", str(judged.config), judged.reference],
         capture_output=True,
         text=True,
         check=False,

@@ -98,7 +98,8 @@ _READING = [
     ),
     click.option("--offline", is_flag=True, help="Feeds only as remembered; the image's registry is still asked."),
     click.option(
-        "--config",
+        "--settings",
+        "settings_file",
         type=click.Path(path_type=Path, dir_okay=False),
         help="Configuration file.  [default: $AFFINEUR_CONFIG, ~/.config/affineur/config.toml]",
     ),
@@ -111,7 +112,7 @@ def reading(command: Callable[..., R]) -> Callable[..., R]:
 
     @functools.wraps(command)
     def with_session(*arguments: Any, **options: Any) -> R:
-        names = ("platform", "tls_verify", "cert_dir", "authfile", "mirrors", "offline", "config", "timings")
+        names = ("platform", "tls_verify", "cert_dir", "authfile", "mirrors", "offline", "settings_file", "timings")
         with Session(**{name: options.pop(name) for name in names}) as session:
             return command(*arguments, session=session, **options)
 

@@ -25,7 +25,7 @@ EXIT_UNTOLD = 3
 Examples:
   affineur packages registry.example/team/app:1
   affineur packages --json docker.io/library/debian:12
-  affineur packages --format cyclonedx registry.example/team/app:1 > app.cdx.json
+  affineur packages --format cyclonedx registry.example/team/app:1 > app.json
 
 \b
 Formats: text, json (docs/reference/json.md), cyclonedx (1.6, JSON), spdx
@@ -42,12 +42,11 @@ def packages(ctx: click.Context, reference: str, output: str, session: Session) 
     Exits with 3 where the list may lack packages of the distribution, for instance because no database is known.
     """
     from affineur.image.image import open_image
-    from affineur.oci.platform import parse_platform
     from affineur.packages.installed import installed
 
     source = session.source(reference)
     with session.progress.stage("manifest"):
-        image = open_image(source, parse_platform(session.platform) if session.platform else None)
+        image = open_image(source, session.platform)
     with session.progress.stage("layers", image.size) as stage:
         found = installed(source, image.layers, session.layers, stage.advance)
         stage.note = f"{found.fetched} of {len(image.layers)} layers fetched"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from affineur.cli.progress import ShownProgress
     from affineur.errata.feeds import Feeds
     from affineur.http.client import Client
+    from affineur.oci.platform import Platform
     from affineur.repositories.reference import ReferenceSuite
     from affineur.source.source import Source
     from affineur.store.feeds import Texts
@@ -41,16 +42,16 @@ class Session:
         authfile: Path | None,
         mirrors: tuple[str, ...],
         offline: bool,
-        config: Path | None,
+        settings_file: Path | None,
         timings: bool,
     ) -> None:
-        self.platform = platform
+        self._platform = platform
         self.offline = offline
         self._tls_verify = tls_verify
         self._cert_dir = cert_dir
         self._authfile = authfile
         self._mirrors = mirrors
-        self._config = config
+        self._settings_file = settings_file
         self._timings = timings
 
     def __enter__(self) -> "Session":
@@ -75,7 +76,14 @@ class Session:
     @cached_property
     def settings(self) -> configuration.Settings:
         """The configuration file. Raises InvalidSettings."""
-        return configuration.load(self._config)
+        return configuration.load(self._settings_file)
+
+    @cached_property
+    def platform(self) -> "Platform | None":
+        """The one that was asked for, or None for the default. Raises InputError."""
+        from affineur.oci.platform import parse_platform
+
+        return parse_platform(self._platform) if self._platform else None
 
     @cached_property
     def cache(self) -> Path:
@@ -109,7 +117,6 @@ class Session:
         """Judge an image. Raises InvalidPolicy, InvalidSettings, and what `assessment.assess` raises."""
         from affineur.assessment.assess import assess
         from affineur.assessment.means import Means
-        from affineur.oci.platform import parse_platform
 
         now = datetime.now(UTC)
         means = Means(
@@ -123,7 +130,7 @@ class Session:
             feeds=self.feeds,
             changelogs=self.changelogs,
             references=self.references,
-            platform=parse_platform(self.platform) if self.platform else None,
+            platform=self.platform,
             offline=self.offline,
         )
         return assess(self.source(reference), means, self._policy(policy))
