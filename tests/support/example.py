@@ -1,7 +1,8 @@
 """The small world of the tutorial: registry.example and archive.example, on loopback, as docs/tutorial shows them.
 
-Its dates count from today, so that its letters are the same on every day: `team/app:1` lacks a Critical erratum that
-has been out for 12 days and an Important one of 40 days (a C); `team/app:2`, a rebuild of yesterday, lacks nothing.
+Its dates count from today, so that its letters are the same on every day. `team/app:1` lacks a Critical erratum that
+has been out for 12 days and an Important one of 40 days: a C. `team/app:2`, a rebuild of yesterday, lacks nothing.
+`team/blind:1` is like `team/app:1`, but its sources leave the security suite out.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,8 @@ __all__ = ["ExampleWorld"]
 
 REGISTRY = "registry.example"
 REPOSITORY = "team/app"
+BLIND = "team/blind"
+SOURCES = "etc/apt/sources.list"
 CRITICAL = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"  # 9.8
 IMPORTANT = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:N/A:N"  # 7.5
 
@@ -45,22 +48,29 @@ class ExampleWorld(World):
         return f"{REGISTRY}/{REPOSITORY}:1"
 
     def publish(self) -> None:
-        """Serve the archive, the notices, and two builds of one image."""
+        """Serve the archive, the notices, and the images."""
         if "1" in (self.registry.tags(REPOSITORY) or ()):
             return
         for tag, versions, days in (("1", self.old, 100), ("2", self.new, 1)):
-            self.status = [
-                installed("base-files", "12.4+deb12u11"),
-                installed("dpkg", "1.21.22"),
-                *(
-                    installed(name, version, Source=source) if source != name else installed(name, version)
-                    for name, source, version in _binaries(versions)
-                ),
-                installed("tzdata", "2024a-0+deb12u1", "all"),
-            ]
-            created = (self._today - timedelta(days=days)).strftime("%Y-%m-%dT06:30:00Z")
-            self.registry.push(REPOSITORY, tag, layers=[self.layer()], config={"created": created})
+            self._push(REPOSITORY, tag, versions, days)
+        sources = self.files[SOURCES] or b""
+        self.files[SOURCES] = b"".join(line for line in sources.splitlines(keepends=True) if b"security" not in line)
+        self._push(BLIND, "1", self.old, 100)
+        self.files[SOURCES] = sources
         super().publish()
+
+    def _push(self, repository: str, tag: str, versions: dict[str, str], days: int) -> None:
+        self.status = [
+            installed("base-files", "12.4+deb12u11"),
+            installed("dpkg", "1.21.22"),
+            *(
+                installed(name, version, **({} if source == name else {"Source": source}))
+                for name, source, version in _binaries(versions)
+            ),
+            installed("tzdata", "2024a-0+deb12u1", "all"),
+        ]
+        created = (self._today - timedelta(days=days)).strftime("%Y-%m-%dT06:30:00Z")
+        self.registry.push(repository, tag, layers=[self.layer()], config={"created": created})
 
     @staticmethod
     def _stanzas(versions: dict[str, str]) -> list[str]:
