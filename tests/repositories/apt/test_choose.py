@@ -117,6 +117,30 @@ def test_security_suites(origin: str, label: str, suite: str, expected: bool | N
     assert is_security_suite(release) is expected
 
 
+def test_expressions_that_would_take_for_ever_make_the_answer_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("affineur.repositories.apt.policy.MAX_STEPS", 1_000_000)
+    costly = " ".join(f"/(a?){{{count}}}x/" for count in range(400, 500))
+    installed = [Binary("a" * length, "1") for length in range(200, 300)]
+    pins = f"Package: {costly}\nPin: version 1\nPin-Priority: 1\n"
+    answer = ask_us(image(installed, offering(MAIN, A2), pins=pins))
+    assert answer.updates == ()
+    assert "steps" in answer.unanswerable[0]
+
+
+def test_a_pin_that_cannot_be_evaluated_is_named() -> None:
+    answer = ask_us(image([A1], offering(MAIN, A2), pins="Package: /\\bx/\nPin: version 2\nPin-Priority: -1\n"))
+    assert [update.available for update in answer.updates] == ["2"]
+    assert answer.problems == ("etc/apt/preferences:1: '/\\\\bx/': \\b",)
+
+
+def test_an_old_apts_pins_are_foretold_with_a_warning() -> None:
+    old = Binary("apt", "1.0.9.8")
+    pins = "Package: a\nPin: version 2\nPin-Priority: 900\n"
+    answer = ask_us(image([A1, old], offering(MAIN, A2), pins=pins))
+    assert [update.name for update in answer.updates] == ["a"]
+    assert "the image has 1.0.9.8" in answer.problems[0]
+
+
 def test_the_update_tells_where_its_deb_lies() -> None:
     (update,) = ask_us(image([Binary("a", "1", source="s")], offering(MAIN, Binary("a", "2", source="s (5)")))).updates
     assert (update.source, update.source_version, update.installed_source_version) == ("s", "5", "1")

@@ -90,6 +90,15 @@ def test_nesting_and_size_are_limited() -> None:
     assert "larger" in read_configuration(files, "amd64").unanswerable[0]
 
 
+def test_how_much_is_read_is_limited() -> None:
+    pin = b"Package: " + b"a " * 1500 + b"\nPin: version 1\nPin-Priority: 1\n"
+    files = {f"etc/apt/preferences.d/{name}": pin for name in "abc"}
+    assert "more than 2000 names" in read_configuration(files, "amd64").unanswerable[0]
+    line = b"deb http://archive.example/ sid main\n" * 1500
+    files = {f"etc/apt/sources.list.d/{name}.list": line for name in "abc"}
+    assert "more than 2000 entries" in read_configuration(files, "amd64").unanswerable[0]
+
+
 def test_bytes_that_are_no_text_do_no_harm() -> None:
     files = {f"etc/apt/{name}": bytes(range(256)) for name in ("sources.list", "preferences", "apt.conf")}
     assert read_configuration(files, "amd64").unanswerable

@@ -27,7 +27,11 @@ def _libc() -> ctypes.CDLL:
 @given(st.lists(st.sampled_from(_PIECES), max_size=6).map("".join), st.lists(_TEXTS, min_size=4, max_size=4))
 def test_globs_match_what_fnmatch_matches(pattern: str, texts: list[str]) -> None:
     fnmatch = _libc().fnmatch
-    compiled = glob(pattern)
+    try:
+        compiled = glob(pattern)
+    except UnsupportedPattern:
+        assert "[." in pattern  # collating elements: said so, which is an answer
+        return
     for text in texts:
         assert compiled.matches(text) is (fnmatch(pattern.encode(), text.encode(), FNM_CASEFOLD) == 0), text
 

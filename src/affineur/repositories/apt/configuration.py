@@ -11,8 +11,8 @@ import msgspec
 
 from affineur.repositories.apt.aptconf import MalformedConfiguration, Options
 from affineur.repositories.apt.model import AptConfiguration, PinRule, SourceEntry
-from affineur.repositories.apt.preferences import MalformedPreference, pins
-from affineur.repositories.apt.sources import MalformedSource, TypedEntry, one_line_entries, stanza_entries
+from affineur.repositories.apt.preferences import MAX_PINS, MalformedPreference, pins
+from affineur.repositories.apt.sources import MAX_ENTRIES, MalformedSource, TypedEntry, one_line_entries, stanza_entries
 
 __all__ = ["PATHS", "read_configuration"]
 
@@ -88,6 +88,9 @@ class _Reader:
                 found.extend(read(self.text(path), path, architectures, self.problems))
             except MalformedSource as error:
                 self._refuse(f"{path}:{error.line}: {error}")
+            if len(found) > MAX_ENTRIES:
+                self._refuse(f"{path}: more than {MAX_ENTRIES} entries in all sources")
+                return []
         return self._agreed(found)
 
     def pins(self) -> list[PinRule]:
@@ -97,6 +100,9 @@ class _Reader:
                 found.extend(pins(self.text(path), path, self.problems))
             except MalformedPreference as error:
                 self._refuse(f"{path}:{error.line}: {error}")
+            if sum(len(rule.packages) for rule in found) > MAX_PINS:
+                self._refuse(f"{path}: more than {MAX_PINS} names in all pins")
+                return []
         return found
 
     def _agreed(self, entries: Iterable[TypedEntry]) -> list[SourceEntry]:

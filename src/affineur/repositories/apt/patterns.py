@@ -13,6 +13,7 @@ import msgspec
 __all__ = ["Pattern", "UnsupportedPattern", "expression", "glob", "regular"]
 
 MAX_STATES = 5_000  # of one automaton: `{n,m}` multiplies
+GLOB_NEGATIONS, EXPRESSION_NEGATIONS = "!^", "^"
 MAX_TEXT = 1_000  # longer names and versions are not matched at all
 
 _Test = Callable[[str], bool]
@@ -45,10 +46,15 @@ class _Node(msgspec.Struct, eq=False):
 
 
 class Pattern:
-    """A compiled expression."""
+    """A compiled expression.
 
-    def __init__(self, start: _Node, end: _Node, *, whole: bool) -> None:
+    Attributes:
+        states: the automaton's size; a match takes at most that many steps per character.
+    """
+
+    def __init__(self, start: _Node, end: _Node, states: int, *, whole: bool) -> None:
         self._start, self._end, self._whole = start, end, whole
+        self.states = states
 
     def matches(self, text: str) -> bool:
         """Whether the whole text (a glob) or any part of it (a regular expression) matches."""
@@ -58,10 +64,11 @@ class Pattern:
         for at, character in enumerate(text):
             if not self._whole and self._end in states:
                 return True
+            folded = character.lower()
             onward = [
                 following
                 for state in states
-                if state.test is not None and (state.test(character.lower()) or state.test(character.upper()))
+                if state.test is not None and state.test(folded)
                 for following in state.after
             ]
             if not self._whole:
@@ -114,7 +121,7 @@ def glob(text: str) -> Pattern:
             continue
         test: _Test = _anything if character == "?" else _same(character)
         if character == "[":
-            inside = build.bracket(at, negations="!^")
+            inside = build.bracket(at, negations=GLOB_NEGATIONS)
             if inside is not None:
                 test, at = inside
         elif character == "\\" and at < len(text):
@@ -124,7 +131,7 @@ def glob(text: str) -> Pattern:
         eater.after.append(step)
         end.after.append(eater)
         end = step
-    return Pattern(start, end, whole=True)
+    return Pattern(start, end, build.states, whole=True)
 
 
 def regular(text: str) -> Pattern:
@@ -137,7 +144,7 @@ def regular(text: str) -> Pattern:
     start, end = build.alternatives(depth=0)
     if build.at < len(text):
         raise UnsupportedPattern("unbalanced )")
-    return Pattern(start, end, whole=False)
+    return Pattern(start, end, build.states, whole=False)
 
 
 def _anything(_character: str) -> bool:
@@ -145,7 +152,8 @@ def _anything(_character: str) -> bool:
 
 
 def _same(wanted: str) -> _Test:
-    return lambda character: character == wanted
+    folded = wanted.lower()
+    return lambda character: character == folded
 
 
 MAX_GROUPS = 50  # nested parentheses
@@ -255,7 +263,7 @@ class _Builder:
             raise UnsupportedPattern(f"nothing to repeat before {character}")
         test = _anything if character == "." else _same(character)
         if character == "[":
-            inside = self.bracket(self.at, negations="^")
+            inside = self.bracket(self.at, negations=EXPRESSION_NEGATIONS)
             if inside is None:
                 raise UnsupportedPattern("unbalanced [")
             test, self.at = inside
@@ -287,7 +295,10 @@ class _Builder:
             elif text.startswith(("[.", "[="), at):
                 raise UnsupportedPattern("collating elements")
             elif text[at + 1 : at + 2] == "-" and text[at + 2 : at + 3] not in ("", "]"):
-                tests.append(_between(text[at], text[at + 2]))
+                low, high = text[at].lower(), text[at + 2].lower()
+                if low > high and negations == EXPRESSION_NEGATIONS:
+                    raise UnsupportedPattern("a range that runs backwards")
+                tests.append(_between(low, high))
                 at += 3
             else:
                 tests.append(_same(text[at]))
@@ -300,7 +311,7 @@ class _Builder:
             return any(one(character) for one in found)
 
         def reverse(character: str) -> bool:
-            return not any(one(character.lower()) or one(character.upper()) for one in found)
+            return not any(one(character) for one in found)
 
         return (reverse if negated else test), at + 1
 

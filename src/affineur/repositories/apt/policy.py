@@ -10,12 +10,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from affineur.errors import LimitExceeded
 from affineur.repositories.apt.model import NEVER, PinRule, Release
 from affineur.repositories.apt.patterns import Pattern, UnsupportedPattern, expression
 
 __all__ = ["DEFAULT_RELEASE", "INSTALLED", "Index", "Policy", "site"]
 
 INSTALLED, NORMAL, UPGRADES_ONLY, NOT_AUTOMATIC, DEFAULT_RELEASE = 100, 500, 100, 1, 990
+MAX_STEPS = 20_000_000  # through the automata of all expressions; ten of them and 400 packages need a tenth
 MAX_RELEASE_VALUE = 299  # apt looks no further into a release pin
 MAX_RELEASE_PARTS = 19  # with more, the pin matches nothing
 
@@ -60,14 +62,16 @@ class _Conditions(msgspec.Struct, frozen=True):
 
 
 class Policy:
-    """All pins of one image, compiled.
+    """All pins of one image, compiled. Any method may raise LimitExceeded: the expressions are absurdly costly.
 
     Attributes:
         problems: pins whose expression could not be evaluated (`path:line: reason`): what they match is not known.
     """
 
-    def __init__(self, rules: Sequence[PinRule], default_release: str | None) -> None:
+    def __init__(self, rules: Sequence[PinRule], default_release: str | None, native: str) -> None:
         self.problems: list[str] = []
+        self._native, self._steps = native, MAX_STEPS
+        self._naming: dict[tuple[str, str, str], list[PinRule]] = {}
         self._patterns: dict[str, Pattern | None] = {}
         self._conditions: dict[str, _Conditions] = {}
         preferred = [] if default_release is None else [PinRule(("*",), "release", default_release, DEFAULT_RELEASE)]
@@ -88,17 +92,14 @@ class Policy:
             return UPGRADES_ONLY, None
         return (NOT_AUTOMATIC if index.release.not_automatic else NORMAL), None
 
-    def specific(self, name: str, architecture: str, native: str) -> list[PinRule]:
-        """The pins, in order, that name the package `name:architecture` and not its source."""
-        return [rule for rule in self._specific if self._names(rule, name, architecture, native, source=False)]
-
-    def of_source(self, source: str, architecture: str, native: str) -> list[PinRule]:
-        """The pins, in order, that name it by its source package."""
-        return [rule for rule in self._specific if self._names(rule, source, architecture, native, source=True)]
-
-    def order(self, rule: PinRule) -> int:
-        """The rule's place among the specific ones."""
-        return next(place for place, other in enumerate(self._specific) if other is rule)
+    def naming(self, name: str, source: str, architecture: str) -> list[PinRule]:
+        """The pins, in order, that name the package `name:architecture`, or its source with `src:`."""
+        package = (name, source, architecture)
+        if package not in self._naming:
+            self._naming[package] = [
+                rule for rule in self._specific if any(self._word_names(word, rule, package) for word in rule.packages)
+            ]
+        return self._naming[package]
 
     def version_matches(self, rule: PinRule, version: str, indexes: Iterable[Index]) -> bool:
         """Whether a specific pin matches a version: by its text, or by any index that offers it."""
@@ -119,17 +120,13 @@ class Policy:
         texts = [text for release in releases for text in (release.suite, release.codename, release.version) if text]
         return any(self._matches(default_release, text) for text in [*texts, "now"])
 
-    def _names(self, rule: PinRule, name: str, architecture: str, native: str, *, source: bool) -> bool:
-        return any(self._word_names(word, rule, (name, architecture, native), source=source) for word in rule.packages)
-
-    def _word_names(self, word: str, rule: PinRule, package: tuple[str, str, str], *, source: bool) -> bool:
-        name, architecture, native = package
-        if word.startswith("src:") != source:
-            return False
-        word = word.removeprefix("src:")
+    def _word_names(self, word: str, rule: PinRule, package: tuple[str, str, str]) -> bool:
+        name, source, architecture = package
+        if word.startswith("src:"):
+            name, word = source, word.removeprefix("src:")
         wanted, colon, tail = word.rpartition(":")
         if not colon:
-            wanted, tail = word, native
+            wanted, tail = word, self._native
         if not self._architecture_matches(tail, architecture):
             return False
         if (wanted.startswith("/") and wanted.endswith("/")) or any(mark in wanted for mark in "*[?"):
@@ -198,7 +195,12 @@ class Policy:
                 place = f"{rule.path}:{rule.line}" if rule and rule.path else "APT::Default-Release"
                 self.problems.append(f"{place}: {pattern!r}: {error}")
         compiled = self._patterns[pattern]
-        return compiled is not None and compiled.matches(text)
+        if compiled is None:
+            return False
+        self._steps -= compiled.states * (len(text) + 1)
+        if self._steps < 0:
+            raise LimitExceeded(f"the pins' expressions need more than {MAX_STEPS} steps")
+        return compiled.matches(text)
 
 
 _ARM = {"armhf": "eabihf", "armel": "eabi"}

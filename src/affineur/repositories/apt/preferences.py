@@ -7,7 +7,7 @@ from affineur.repositories.apt.model import NEVER, PinRule
 
 __all__ = ["MAX_PINS", "MalformedPreference", "pins"]
 
-MAX_PINS = 10_000  # of all files of an image
+MAX_PINS = 2_000  # names and expressions of all files of an image
 
 _HIGHEST = 32767
 
@@ -31,6 +31,7 @@ def pins(text: str, path: str, warnings: list[str]) -> list[PinRule]:
         MalformedPreference: at the first stanza that apt would not take.
     """
     found: list[PinRule] = []
+    words = 0
     for stanza in stanzas(text):
         warnings += [f"{path}:{line}: no field name, so apt loses the field that follows" for line in stanza.unread]
         if not stanza.fields:
@@ -48,8 +49,9 @@ def pins(text: str, path: str, warnings: list[str]) -> list[PinRule]:
             continue
         priority = _priority(stanza.fields.get("pin-priority", ""), stanza.line, general=general)
         found.append(PinRule(tuple(package.split()), kind, value, priority, path, stanza.line))
-        if len(found) > MAX_PINS:
-            raise MalformedPreference(stanza.line, f"more than {MAX_PINS} records")
+        words += len(found[-1].packages)
+        if words > MAX_PINS:
+            raise MalformedPreference(stanza.line, f"more than {MAX_PINS} names")
     return found
 
 

@@ -14,7 +14,7 @@ __all__ = ["MAX_ENTRIES", "MalformedSource", "TypedEntry", "one_line_entries", "
 
 TypedEntry = tuple[str, SourceEntry]  # `deb` or `deb-src`, and the entry
 
-MAX_ENTRIES = 10_000  # of all files of an image: URIs × suites multiply
+MAX_ENTRIES = 2_000  # of all files of an image: URIs × suites multiply
 
 
 class MalformedSource(ValueError):
