@@ -296,8 +296,9 @@ class _Builder:
                 raise UnsupportedPattern("collating elements")
             elif text[at + 1 : at + 2] == "-" and text[at + 2 : at + 3] not in ("", "]"):
                 low, high = text[at].lower(), text[at + 2].lower()
-                if low > high and negations == EXPRESSION_NEGATIONS:
-                    raise UnsupportedPattern("a range that runs backwards")
+                plain = low <= high and (low + high).isascii() and (low.isalpha() + high.isalpha()) != 1
+                if negations == EXPRESSION_NEGATIONS and not (plain and (low + high).isalnum()):
+                    raise UnsupportedPattern(f"the range {low}-{high}")
                 tests.append(_between(low, high))
                 at += 3
             else:
