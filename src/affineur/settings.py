@@ -45,7 +45,7 @@ class Feeds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
     """
 
     osv: str = OSV_ARCHIVES
-    budget_s: float = 60.0
+    budget_s: float = 120.0
     changelog_bytes: int = 64 << 20
 
 

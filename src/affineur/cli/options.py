@@ -96,7 +96,11 @@ _READING = [
     click.option(
         "--mirror", "mirrors", multiple=True, metavar="FROM=TO", help="Read at TO what lies below FROM (URL prefixes)."
     ),
-    click.option("--offline", is_flag=True, help="Feeds only as remembered; the image's registry is still asked."),
+    click.option(
+        "--offline",
+        is_flag=True,
+        help="Feeds and changelogs only as remembered; the registry and suites are still asked.",
+    ),
     click.option(
         "--settings",
         "settings_file",

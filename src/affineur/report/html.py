@@ -182,9 +182,8 @@ def _updates(assessment: Assessment) -> str:
             )
         )
     head = ("package", "installed", "available", "kind", "offered by")
-    asked = any(suite.role != "reference" for suite in assessment.suites)
-    none = "None." if asked else "Could not be told: none of its sources was read."
-    body = _table(head, rows, len(assessment.updates)) or f"<p>{none}</p>"
+    none = reading.no_updates_words(assessment.suites, assessment.unassessed)
+    body = _table(head, rows, len(assessment.updates)) or f"<p>{none[:1].upper()}{none[1:]}.</p>"
     return _section(f"Updates that its own sources offer: {len(rows)}" if rows else "Updates", body)
 
 

@@ -44,7 +44,8 @@ def render_updates(
     page.paragraph(f"{document.image.reference} ({document.image.platform})", 0, "strong")
     _summary(page, document, updates)
     page.blank()
-    page.paragraph(_counted(updates), 0)
+    said = _counted(updates) if updates else reading.no_updates_words(document.suites, document.unassessed)
+    page.paragraph(said if updates else f"Updates: {said}", 0)
     for deviation in document.deviations:
         page.paragraph(f"{deviation.kind}: {deviation.what}", 0, "warn")
     _untold(page, document.unassessed)

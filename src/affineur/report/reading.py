@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 
-from affineur.assessment.model import Assessment
+from affineur.assessment.model import Assessment, SuiteFacts
 from affineur.errata.erratum import Erratum, Severity
 from affineur.evidence import Unassessed
 from affineur.trust.grade import is_bound
@@ -26,6 +26,7 @@ __all__ = [
     "headline",
     "letter_of",
     "letter_words",
+    "no_updates_words",
     "out_for",
     "past_and_future",
     "size_words",
@@ -219,6 +220,16 @@ def base_words(assessment: Assessment) -> str:
     if days is not None:
         said.append(f"lowest layer {days} {'day' if days == 1 else 'days'} old")
     return f"{', '.join(said)} (only claimed)" if said else ""
+
+
+def no_updates_words(suites: Iterable[SuiteFacts], unassessed: Iterable[Unassessed]) -> str:
+    """Say what an empty list of updates means: none, or that (some of) the image's own sources could not be read."""
+    own = [suite for suite in suites if suite.role != "reference"]
+    if not any(suite.date for suite in own):
+        return "could not be told: none of its sources was read"
+    if any(suite.problems for suite in own) or any(item.what == "updates" for item in unassessed):
+        return "none in what could be read"
+    return "none"
 
 
 def untold(unassessed: Iterable[Unassessed]) -> list[Unassessed]:

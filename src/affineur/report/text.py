@@ -187,10 +187,7 @@ def _updates(page: Page, assessment: Assessment) -> None:
         (phased, "phased"),
     )
     parts = [f"{count} {word}" for count, word in counts if count]
-    asked = any(suite.role != "reference" for suite in assessment.suites)
-    page.paragraph(
-        ", ".join(parts) if updates else "none" if asked else "could not be told: none of its sources was read"
-    )
+    page.paragraph(", ".join(parts) or reading.no_updates_words(assessment.suites, assessment.unassessed))
 
 
 def _errata(page: Page, assessment: Assessment) -> None:
@@ -239,7 +236,8 @@ def _suite(suite: SuiteFacts) -> str:
     verified = {True: "verified", False: "NOT VERIFIED", None: "could not be verified"}[suite.verified]
     fresh = {True: "fresh", False: "STALE", None: "freshness unknown"}[suite.fresh]
     roles = {"both": "the image's and the reference", "image": "the image's", "reference": "reference"}
-    name = suite.codename if suite.codename == suite.suite or not suite.suite else f"{suite.codename} ({suite.suite})"
+    name = suite.codename or suite.suite
+    name += f" ({suite.suite})" if suite.suite and suite.suite != name else ""
     said = [f"{name}, {roles.get(suite.role, suite.role)}: {verified}, {fresh}"]
     said += [f"dated {reading.day_of(suite.date)}"] if suite.date else []
     said += [f"valid until {reading.day_of(suite.valid_until)}"] if suite.valid_until else []
