@@ -96,7 +96,7 @@ _READING = [
     click.option(
         "--mirror", "mirrors", multiple=True, metavar="FROM=TO", help="Read at TO what lies below FROM (URL prefixes)."
     ),
-    click.option(
+    click.option("--offline", is_flag=True, help="Feeds and changelogs only as remembered (suites are still asked)."),
         "--offline",
         is_flag=True,
         help="Feeds and changelogs only as remembered; the registry and suites are still asked.",
