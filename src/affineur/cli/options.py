@@ -97,10 +97,6 @@ _READING = [
         "--mirror", "mirrors", multiple=True, metavar="FROM=TO", help="Read at TO what lies below FROM (URL prefixes)."
     ),
     click.option("--offline", is_flag=True, help="Feeds and changelogs only as remembered (suites are still asked)."),
-        "--offline",
-        is_flag=True,
-        help="Feeds and changelogs only as remembered; the registry and suites are still asked.",
-    ),
     click.option(
         "--settings",
         "settings_file",
