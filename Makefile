@@ -40,7 +40,7 @@ tools:
 	@scripts/install-tools test
 
 test: development tools
-	$(BIN)/python -m pytest $(TESTS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)
 
 lint: development
 	$(BIN)/ruff check .

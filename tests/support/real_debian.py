@@ -6,6 +6,7 @@ mirror that this machine's own apt is configured with; nothing here names one.
 """
 
 import dataclasses
+import fcntl
 import hashlib
 import http.server
 import os
@@ -109,7 +110,17 @@ def _keyring() -> str:
 
 
 def make(folder: Path) -> RealDebian:
-    """Make the root in `folder`, or use the one made there within the last hours (about 30 s when made anew)."""
+    """Make the root in `folder`, or use the one made there within the last hours (about 30 s when made anew).
+
+    Safe for tests that run side by side: the second waits for the first.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _made(folder)
+
+
+def _made(folder: Path) -> RealDebian:
     suites = _own_suites()
     hosts = tuple(sorted({urllib.parse.urlsplit(site).netloc for site, *_ in suites}))
     done = folder / "upgradable.txt"
