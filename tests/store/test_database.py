@@ -3,6 +3,7 @@
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,7 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
 def test_many_processes_make_and_fill_one_file(tmp_path: Path) -> None:
     program = """
 import sys
+import time
 from pathlib import Path
 from affineur.store.database import open_database, transaction
 connection = open_database(Path(sys.argv[1]), "facts", (sys.argv[2],))
@@ -110,3 +112,20 @@ for number in range(20):
     connection = open_database(tmp_path, "facts", STEPS)
     assert len(keys(connection)) == 120
     connection.close()
+
+
+def test_many_that_come_first_at_once_all_remember(tmp_path: Path) -> None:
+    # SQLite refuses to change the journal's mode while another does, without waiting
+    program = """
+import sys, time
+from pathlib import Path
+from affineur.store.database import open_database
+time.sleep(max(0, float(sys.argv[3]) - time.time()))
+connection = open_database(Path(sys.argv[1]), "facts", (sys.argv[2],))
+print(connection.execute("PRAGMA database_list").fetchone()[2])
+"""
+    for attempt in range(4):
+        folder = tmp_path / str(attempt)
+        command = [sys.executable, "-c", program, str(folder), STEPS[0], str(time.time() + 0.5)]
+        running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+        assert {process.communicate(timeout=60)[0].strip() for process in running} == {str(folder / "facts.sqlite")}

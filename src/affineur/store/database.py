@@ -7,6 +7,7 @@ program wrote is not worth an error. It is set aside (or left alone), and the an
 import contextlib
 import fcntl
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,8 @@ __all__ = ["BUSY_TIMEOUT_S", "open_database", "transaction"]
 
 BUSY_TIMEOUT_S = 10.0
 """How long a process waits for another one's write; writes are single short transactions."""
+_PAUSE_S = 0.01
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 def open_database(folder: Path, name: str, steps: Sequence[str]) -> sqlite3.Connection:
@@ -73,12 +76,18 @@ def _connected(path: str) -> sqlite3.Connection:
 
 
 def _opened(path: Path, name: str, steps: Sequence[str]) -> sqlite3.Connection:
-    connection = _connected(str(path))
-    try:
-        return _prepared(connection, name, steps)
-    except BaseException:
-        connection.close()
-        raise
+    deadline = time.monotonic() + BUSY_TIMEOUT_S
+    while True:
+        connection = _connected(str(path))
+        try:
+            return _prepared(connection, name, steps)
+        except BaseException as error:
+            connection.close()
+            # Changing to WAL does not wait for others as all else does (sqlite.org/wal.html § busy).
+            busy = isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in _BUSY
+            if not busy or time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 def _prepared(connection: sqlite3.Connection, name: str, steps: Sequence[str]) -> sqlite3.Connection:
