@@ -84,7 +84,7 @@ def _opened(path: Path, name: str, steps: Sequence[str]) -> sqlite3.Connection:
         except BaseException as error:
             connection.close()
             # Changing to WAL does not wait for others as all else does (sqlite.org/wal.html § busy).
-            busy = isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in _BUSY
+            busy = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in _BUSY
             if not busy or time.monotonic() > deadline:
                 raise
         time.sleep(_PAUSE_S)
