@@ -20,11 +20,13 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from measure import Run, run
 
 from support.docker_registry import CONFIG, IMAGE_MANIFEST, LAYER, docker_registry, push_blob, push_manifest
 
@@ -32,29 +34,6 @@ COPIES = 9
 STACK = 30
 STACKED_BYTES = 10_000_000
 MEGABYTE = 1_000_000
-FINE = (0, 3)  # 3: something could not be told
-
-# A child's peak memory includes what its parent had when it was forked: so the parent is to be a small program.
-LAUNCHER = """
-import os, sys, time
-start = time.perf_counter()
-child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
-_, status, usage = os.wait4(child, 0)
-with open(sys.argv[1], "w") as file:
-    processor = usage.ru_utime + usage.ru_stime
-    file.write(f"[{time.perf_counter() - start}, {processor}, {usage.ru_maxrss * 1024}]")
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
-
-
-class Run(NamedTuple):
-    """One run of one program: seconds by the clock and of processors, peak resident bytes, and what it wrote."""
-
-    seconds: float
-    processor: float
-    peak: int
-    out: str
-    err: str
 
 
 class Row(NamedTuple):
@@ -140,20 +119,6 @@ def measured(reference: str, name: str, size: int, runs: int, syft: str | None) 
             _count(results[0].out),
             _fetched(results[0].err) / size if program.startswith("affineur") else None,
         )
-
-
-def run(command: Sequence[str], environment: Mapping[str, str]) -> Run:
-    """Run a program to its end."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.NamedTemporaryFile() as measure:
-        launch = [sys.executable, "-I", "-S", "-c", LAUNCHER, measure.name, *command]
-        done = subprocess.run(launch, env={**os.environ, **environment}, stdout=out, stderr=err, check=False)
-        out.seek(0)
-        err.seek(0)
-        text, told = out.read().decode(), err.read().decode()
-        if done.returncode not in FINE:
-            raise SystemExit(f"{command[0]} ended with {done.returncode}:\n{told}")
-        seconds, processor, peak = json.loads(Path(measure.name).read_bytes())
-    return Run(seconds, processor, peak, text, told)
 
 
 def table(rows: Sequence[Row]) -> str:

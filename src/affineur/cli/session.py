@@ -61,8 +61,9 @@ class Session:
         made = vars(self)
         if "progress" in made:
             self.progress.close()
-        if "client" in made:
-            self.client.close()
+        for name in ("client", "layers", "releases", "changelogs", "feeds"):
+            if made.get(name) is not None:
+                made[name].close()
         if self._timings and "progress" in made:
             from affineur.cli.progress import timings
 

@@ -117,6 +117,13 @@ class Feeds:
         ratings = cve_ratings(held.facts, {cve for erratum in unrated for cve in erratum.cves})
         return [rerated(e, ratings, found.free) if e.severity is None else e for e in errata]
 
+    def close(self) -> None:
+        """Close the indexes that were looked into."""
+        for held in self._held.values():
+            if held.facts is not None:
+                held.facts.close()
+        self._held.clear()
+
     def _hold(self, wanted: Ecosystems) -> _Held:
         if wanted.feed not in self._held:
             local = _local_base(self._base)
