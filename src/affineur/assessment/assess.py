@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from affineur import __version__
 from affineur.assessment.contents import Contents, read_contents
-from affineur.assessment.deviations import contradiction, deviations, foreign
+from affineur.assessment.deviations import contradiction, deviations, foreign, of_another_release
 from affineur.assessment.errata import Errata, find_errata, unapplied, upgraded
 from affineur.assessment.facts import base_created, distribution_facts, image_facts
 from affineur.assessment.means import Means
@@ -111,7 +111,8 @@ def _judged(
     policy: Policy,
 ) -> Assessment:
     free = tuple(erratum for erratum in errata.errata if not erratum.paid_only)
-    unknown = tuple(_unknown(contents, references, published, errata))
+    others = foreign(contents, [OfferedSuite(each.suite, each.offers) for each in published if each.suite])
+    unknown = tuple(_unknown(contents, references, published, errata, others))
     graded = grade(unapplied(free), means.as_of, unknown=unknown)
     support = lifecycle(contents.os_release.fields, means.as_of.date())
     build_age = age_days(contents.image.created, means.as_of)
@@ -123,7 +124,7 @@ def _judged(
             offered,
             choice,
             {key for reference in known for key in reference.keys},
-            [each.reference.name for each in published if not each.from_image],
+            list(_left_out(configuration, published)),
         )
     )
     facts = PolicyFacts(
@@ -156,7 +157,7 @@ def _judged(
         not_counted=tuple(_not_counted(errata)),
         evidence=(*contents.evidence, *_signed(offered, published, means), *errata.evidence),
         unassessed=tuple(
-            dict.fromkeys(_unassessed(contents, configuration, offered, choice, published, errata, build_age))
+            dict.fromkeys(_unassessed(contents, configuration, offered, choice, published, errata, others, build_age))
         ),
         rebuild_grade=rebuilt.letter,
         rebuild_note=note,
@@ -169,12 +170,13 @@ def _unknown(
     references: tuple[ReferenceSuite, ...] | NoReference,
     published: Sequence[Published],
     errata: Errata,
+    others: Sequence[str],
 ) -> Iterator[str]:
     """Why a letter must not be given: whatever could hide an unapplied erratum."""
     if not contents.packages:
         yield "no package was found: no database of dpkg, or an empty one"
-    if contents.tree.unassessed:
-        yield f"not all of the image could be read: {contents.tree.unassessed[0].what}"
+    if contents.unread:
+        yield f"not all of the image could be read: {_listed([item.what for item in contents.unread])}"
     if why := contradiction(contents):
         yield why
     if isinstance(references, NoReference):
@@ -183,8 +185,18 @@ def _unknown(
         if not each.complete:
             why = each.problems[0] if each.problems else "it could not be told whether it is fresh"
             yield f"{each.reference.name} is not a base for a letter: {why}"
+    if published and all(each.complete for each in published) and (why := of_another_release(contents, others)):
+        yield why
     if errata.unexplained:
         yield f"what these updates fix could not be told: {_listed(errata.unexplained)}"
+
+
+def _left_out(configuration: AptConfiguration, published: Sequence[Published]) -> Iterator[str]:
+    """Reference suites that the image's own sources do not name (one that they name and that is broken, they do)."""
+    named = {entry.suite for entry in configuration.sources}
+    for each in published:
+        if not each.from_image and each.reference.name not in named:
+            yield each.reference.name
 
 
 def _rebuilt(contents: Contents, errata: Errata, means: Means, unknown: Sequence[str]) -> tuple[Grade, str]:
@@ -205,6 +217,7 @@ def _unassessed(
     choice: Choice,
     published: Sequence[Published],
     errata: Errata,
+    others: Sequence[str],
     build_age: Age,
 ) -> Iterator[Unassessed]:
     yield from contents.unassessed
@@ -216,10 +229,11 @@ def _unassessed(
     for one in published:
         yield from (Unassessed(f"reference suite {one.reference.name}", why) for why in one.problems)
     yield from errata.unassessed
-    if published and (others := foreign(contents, [OfferedSuite(p.suite, p.offers) for p in published if p.suite])):
+    if published and others:
         yield Unassessed(
-            f"{len(others)} packages of other origin",
-            f"no suite of the distribution offers them, so nobody's errata were asked: {_listed(others)}",
+            "1 package of other origin" if len(others) == 1 else f"{len(others)} packages of other origin",
+            "the distribution's suites do not offer them, or only older versions, so nobody's errata are about them:"
+            f" {_listed(others)}",
         )
     if build_age.days is None:
         yield Unassessed("build age", build_age.why)

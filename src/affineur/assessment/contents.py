@@ -10,6 +10,7 @@ from affineur.image.reader import Verbatim
 from affineur.image.walk import LayerMemory, Tree, walk
 from affineur.oci.platform import Platform
 from affineur.packages.dpkg import DPKG
+from affineur.packages.installed import OTHERS, unread_databases
 from affineur.packages.inventory import Package
 from affineur.packages.osrelease import OS_RELEASE, OSRelease, claimed
 from affineur.repositories.apt.configuration import PATHS as APT_PATHS
@@ -32,6 +33,7 @@ class Contents(msgspec.Struct, frozen=True):
         apt: path below the root → bytes, of everything in /etc/apt and dpkg's list of foreign architectures.
         native: Debian's name of the image's own architecture.
         tree: for files that content names.
+        unread: layers, links and databases because of which there may be more packages, or others, than these.
         warnings: what the registry said for people to read.
     """
 
@@ -41,6 +43,7 @@ class Contents(msgspec.Struct, frozen=True):
     apt: dict[str, bytes]
     native: str
     tree: Tree
+    unread: tuple[Unassessed, ...]
     warnings: tuple[str, ...]
     evidence: tuple[Evidence, ...]
     unassessed: tuple[Unassessed, ...]
@@ -65,10 +68,11 @@ def read_contents(
         MalformedDatabase: its package database breaks its own format; nothing can be told then.
     """
     image = open_image(source, platform)
-    tree = walk(source, image.layers, (DPKG, OS_RELEASE, APT, KEYRINGS), memory, received=received)
+    tree = walk(source, image.layers, (DPKG, OS_RELEASE, APT, KEYRINGS, OTHERS), memory, received=received)
     for error in tree.broken(DPKG).values():
         raise error
-    unassessed = [*tree.unassessed, *_broken(tree)]
+    unread = (*tree.unassessed, *unread_databases(tree))
+    unassessed = [*unread, *_broken(tree)]
     packages = [package for located in tree.facts(DPKG).values() for package in located.facts]
     os_release = claimed({path: located.facts for path, located in tree.facts(OS_RELEASE).items()})
     if os_release is None:
@@ -81,6 +85,7 @@ def read_contents(
         apt={path: located.facts for path, located in tree.facts(APT).items()},
         native=_native(image, packages),
         tree=tree,
+        unread=unread,
         warnings=source.warnings,
         evidence=tuple(_evidence(image, tree, len(packages))),
         unassessed=tuple(unassessed),

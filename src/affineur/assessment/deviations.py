@@ -5,10 +5,11 @@ from urllib.parse import urlsplit
 
 from affineur.assessment.contents import Contents
 from affineur.assessment.model import Deviation
+from affineur.packages.versions import key
 from affineur.repositories.apt.choose import Choice
 from affineur.repositories.apt.model import AptConfiguration, OfferedSuite, SourceEntry
 
-__all__ = ["contradiction", "deviations", "foreign"]
+__all__ = ["contradiction", "deviations", "foreign", "of_another_release"]
 
 NAMED = 5  # packages named in a sentence; the rest are counted
 
@@ -82,9 +83,31 @@ def contradiction(contents: Contents) -> str | None:
 
 
 def foreign(contents: Contents, published: Sequence[OfferedSuite]) -> tuple[str, ...]:
-    """Names of installed packages that no reference suite offers in any version: nobody publishes errata for them."""
-    offered = {offer.name for each in published for offer in each.offers}
-    return tuple(sorted({package.name for package in contents.packages} - offered))
+    """Names of installed packages that the reference suites do not offer, or only older: nobody's errata are theirs.
+
+    What is older than all that is offered may well have been offered once; what is newer never was.
+    """
+    newest: dict[str, str] = {}
+    for offer in (offer for each in published for offer in each.offers):
+        newest[offer.name] = max(newest.get(offer.name, offer.version), offer.version, key=key)
+    return tuple(
+        sorted({p.name for p in contents.packages if p.name not in newest or key(p.version) > key(newest[p.name])})
+    )
+
+
+def of_another_release(contents: Contents, others: Sequence[str]) -> str | None:
+    """Why os-release cannot be right, by the packages themselves; None where most are of the release that it names.
+
+    Args:
+        others: what `foreign` found, with every reference suite read.
+    """
+    names = {package.name for package in contents.packages}
+    if len(others) * 2 <= len(names):
+        return None
+    return (
+        f"{len(others)} of {len(names)} packages are none that {contents.os_release.pretty_name} has published,"
+        f" although os-release says that this is it: {_listed(others)}"
+    )
 
 
 def _listed(names: Sequence[str]) -> str:

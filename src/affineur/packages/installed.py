@@ -12,7 +12,7 @@ from affineur.packages.dpkg import DPKG
 from affineur.packages.inventory import Package
 from affineur.packages.osrelease import OS_RELEASE, OSRelease, claimed
 
-__all__ = ["OTHERS", "Installed", "Recorded", "installed"]
+__all__ = ["OTHERS", "Installed", "Recorded", "installed", "unread_databases"]
 
 
 class OtherDatabases:
@@ -109,14 +109,20 @@ def installed(
     )
 
 
-def _gaps(tree: Tree, dpkg: bool, release: OSRelease | None) -> Iterator[Unassessed]:
+def unread_databases(tree: Tree) -> Iterator[Unassessed]:
+    """The package databases of an image, walked with OTHERS, that are there and not read: one item a kind."""
     kinds: dict[str, str] = {}
     for path in [*tree.broken(OTHERS), *tree.facts(OTHERS)]:
         kind = next(kind for part, kind in _KIND.items() if f"/{part}/" in f"/{path}")
         kinds.setdefault(kind, path)
     for kind, path in kinds.items():
         yield Unassessed(f"packages of {kind} (/{path})", f"databases of {kind} are not read yet")
-    if not dpkg and not kinds:
+
+
+def _gaps(tree: Tree, dpkg: bool, release: OSRelease | None) -> Iterator[Unassessed]:
+    others = tuple(unread_databases(tree))
+    yield from others
+    if not dpkg and not others:
         yield Unassessed("packages", "the image holds no package database that is known here")
     if release is None:
         yield Unassessed("distribution", "the image has no os-release")
