@@ -7,6 +7,7 @@ What cannot be had or believed becomes a problem of the suite; only faults of ou
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -30,6 +31,7 @@ __all__ = ["Fetcher", "suite_url"]
 
 SIGNATURE_LIMIT = 1 << 20  # bytes of a Release.gpg
 AT_ONCE = 8  # suites fetched side by side
+OWN_S = 300.0  # seconds after which no further suite of the image is begun; it may name thousands that never answer
 
 T = TypeVar("T")
 
@@ -59,6 +61,7 @@ class Fetcher:
         self._lock = threading.Lock()
         self._locks: dict[object, threading.Lock] = {}
         self._known: dict[object, Any] = {}
+        self._failed: dict[object, SourceError | ContentError] = {}
 
     def fetch(self, names: Collection[str] | None) -> tuple[OfferedSuite, ...]:
         """Every suite of the configuration with its offers, side by side, in sources order.
@@ -69,11 +72,19 @@ class Fetcher:
         return self.fetch_entries(self._configuration.sources, names)
 
     def fetch_entries(self, entries: Sequence[SourceEntry], names: Collection[str] | None) -> tuple[OfferedSuite, ...]:
-        """As `fetch`, of these entries."""
+        """As `fetch`, of these entries; those not begun within OWN_S are not asked, which is a problem of each."""
         if not entries:
             return ()
+        deadline = time.monotonic() + OWN_S
+
+        def fetched(entry: SourceEntry) -> OfferedSuite:
+            if time.monotonic() > deadline:
+                why = f"not asked: those before it took {OWN_S:.0f} s, all the time that there is"
+                return OfferedSuite(Suite(entry, None, (), verified=False, url=entry.public_uri, problems=(why,)), ())
+            return self.offers(self.suite(entry), names)
+
         with ThreadPoolExecutor(min(AT_ONCE, len(entries))) as pool:
-            return tuple(pool.map(lambda entry: self.offers(self.suite(entry), names), entries))
+            return tuple(pool.map(fetched, entries))
 
     def own_places(self, uris: Collection[str]) -> None:
         """Say which repositories the user named: what lies below them may be on this machine or a private network."""
@@ -91,7 +102,8 @@ class Fetcher:
         if base is None:
             return Suite(entry, None, (), verified=False, url=entry.public_uri, problems=tuple(problems))
         try:
-            signed = self._once(("release", base), lambda: self._signed(base))
+            options = self._options_for(base)
+            signed = self._once(("release", base, options.get("reach")), lambda: self._signed(base, options))
         except (SourceError, ContentError) as error:
             return Suite(entry, None, (), verified=False, url=base, problems=(*problems, str(error)))
         return _judged(entry, keyring, signed, self._now, problems)
@@ -109,14 +121,14 @@ class Fetcher:
         by_hash = {"no": False, "yes": True, "force": True}.get(suite.entry.by_hash or "", release.acquire_by_hash)
         found: list[Offer] = []
         indexes: list[tuple[str, str]] = []
+        options = self._options_for(base)
         for target in index_targets(suite.entry, self._configuration.architectures, release, problems):
 
             def read(target: IndexTarget = target) -> list[Offer]:
-                options = self._options_for(base)
                 return read_index(self._client, base, release, target, wanted, by_hash=by_hash, options=options)
 
             try:
-                found += self._once(("index", base, suite.digest, target, wanted), read)
+                found += self._once(("index", base, options.get("reach"), suite.digest, target, wanted), read)
                 indexes.append((target.component, target.architecture))
             except (SourceError, ContentError) as error:
                 problems.append(str(error))
@@ -130,8 +142,7 @@ class Fetcher:
 
         return {"reach": Reach.OWN}
 
-    def _signed(self, base: str) -> "_Signed":
-        options = self._options_for(base)
+    def _signed(self, base: str, options: dict[str, Any]) -> "_Signed":
         try:
             found = self._client.get(f"{base}InRelease", limit=RELEASE_LIMIT, **options)
             return _Signed(found.body, None, found.url)
@@ -144,12 +155,18 @@ class Fetcher:
         return _Signed(found.body, signature, found.url)
 
     def _once(self, key: object, make: Callable[[], T]) -> T:
-        """The value for a key, made by whoever asks first; an error is not remembered."""
+        """The value for a key, or the error, made by whoever asks first: what does not answer is not asked again."""
         with self._lock:
             lock = self._locks.setdefault(key, threading.Lock())
         with lock:
+            if key in self._failed:
+                raise self._failed[key]
             if key not in self._known:
-                self._known[key] = make()
+                try:
+                    self._known[key] = make()
+                except (SourceError, ContentError) as error:
+                    self._failed[key] = error
+                    raise
             known: T = self._known[key]
             return known
 

@@ -3,6 +3,7 @@
 Source: Debian wiki, DebianRepository/Format § "Packages" indices; apt's reader for what it tolerates.
 """
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 
 from affineur.errors import LimitExceeded, MalformedDocument
@@ -12,6 +13,9 @@ from affineur.repositories.apt.model import Offer
 __all__ = ["MAX_STANZA_BYTES", "parse_packages"]
 
 MAX_STANZA_BYTES = 2 << 20  # apt gives up on longer ones; real ones stay below 300 kB
+MAX_STANZAS = 1_000_000  # of one index; the largest known have 70,000
+
+_FILLED = re.compile(rb"[^\n]")
 
 
 def parse_packages(
@@ -28,13 +32,18 @@ def parse_packages(
 
     Raises:
         MalformedDocument: a wanted stanza lacks its version or architecture, or a line of it breaks the format.
-        LimitExceeded: a stanza above MAX_STANZA_BYTES.
+        LimitExceeded: a stanza above MAX_STANZA_BYTES, or more than MAX_STANZAS.
     """
     wanted = None if names is None else frozenset(name.encode() for name in names)
     place = f"Packages of {component or 'a flat repository'} ({architecture or 'any'})"
+    count = 0
     for block in _blocks(chunks, place):
         start = 0
-        while start < len(block):
+        while filled := _FILLED.search(block, start):  # a hostile index may hold gigabytes of empty lines
+            start = filled.start()
+            count += 1
+            if count > MAX_STANZAS:
+                raise LimitExceeded(f"{place}: more than {MAX_STANZAS} stanzas")
             end = block.find(b"\n\n", start)
             if end < 0:
                 end = len(block)
