@@ -1,3 +1,5 @@
+import contextlib
+import time
 from typing import Any
 
 import msgspec
@@ -59,6 +61,25 @@ def test_too_large_a_document_is_refused() -> None:
 def test_what_is_no_json_is_refused(text: bytes) -> None:
     with pytest.raises(MalformedDocument):
         decoded(text, dict[str, Any], "x")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'"\\' * 1_000_000,
+        b'"' * 1_000_000,
+        b'"   ' * 300_000,
+        b'["' + b'\\"' * 1_000_000 + b'"]',
+        b'"a"' + b" " * 1_000_000,
+    ],
+    ids=["backslashes", "quotes", "spaces", "escapes", "a long tail"],
+)
+def test_no_document_takes_more_than_linear_time(text: bytes) -> None:
+    """Seconds where this is done badly, milliseconds else; the limit only tells the two apart."""
+    started = time.process_time()
+    with contextlib.suppress(MalformedDocument):
+        decoded(text, list[Any], "x")
+    assert time.process_time() - started < 5
 
 
 KEYS = st.text(max_size=4)

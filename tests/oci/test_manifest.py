@@ -91,6 +91,30 @@ def test_what_breaks_the_format_is_refused(value: object) -> None:
         read_manifest(document(value))
 
 
+@pytest.mark.parametrize(
+    ("value", "key"),
+    [
+        ({**MANIFEST, "Layers": []}, "Layers"),
+        ({**MANIFEST, "layer\u017f": []}, "layer\u017f"),
+        ({**MANIFEST, "LAYERS": []}, "LAYERS"),
+        ({**MANIFEST, "layers": [{**LAYER, "Digest": LAYER["digest"]}]}, "Digest"),
+        ({**INDEX, "manifests": [{**LAYER, "Platform": {"os": "linux", "architecture": "amd64"}}]}, "Platform"),
+    ],
+)
+def test_a_key_that_the_engines_would_read_and_we_would_not_is_refused(value: object, key: str) -> None:
+    """Go's encoding/json: "preferring exact matches but accepting case-insensitive matches", by Unicode folding."""
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False)):
+        with pytest.raises(MalformedDocument, match=f"{key}.* would be read as"):
+            read_manifest(document(text.encode()))
+
+
+def test_annotations_may_have_any_names() -> None:
+    free = {"Layers": "1", "layers": "2", "DIGEST": "3"}
+    read = read_manifest(document({**MANIFEST, "annotations": free, "layers": [{**LAYER, "annotations": free}]}))
+    assert isinstance(read, Manifest)
+    assert read.annotations == free
+
+
 def test_a_layer_of_unknown_type_is_no_error() -> None:
     """image-spec 1.1, manifest.md: implementations MUST NOT error on encountering an unknown mediaType."""
     read = read_manifest(document({**MANIFEST, "layers": [{**LAYER, "mediaType": "application/x-new"}]}))

@@ -8,9 +8,14 @@ from typing import Any
 import msgspec
 
 from affineur.oci.digest import Digest
-from affineur.oci.document import decoded
+from affineur.oci.document import decoded, spellings
 
 __all__ = ["Config", "History", "RootFS", "Run", "read_config"]
+
+_KEYS = spellings(
+    *("architecture", "os", "variant", "os.version", "created", "config", "rootfs", "diff_ids", "history"),
+    *("User", "Env", "Entrypoint", "Cmd", "WorkingDir", "Labels", "ExposedPorts", "Volumes", "StopSignal"),
+)
 
 
 class Run(msgspec.Struct, frozen=True, rename="pascal"):
@@ -80,4 +85,4 @@ class Config(msgspec.Struct, frozen=True):
 
 def read_config(content: bytes, source: str) -> Config:
     """An image configuration's bytes as a value. Raises MalformedDocument, LimitExceeded."""
-    return decoded(content, Config, source)
+    return decoded(content, Config, source, _KEYS)

@@ -1,11 +1,14 @@
 """JSON from strangers: the exact bytes, and one strict way from them to values.
 
 Digests and signatures are over bytes, so the bytes stay beside every parsed value and are never serialised again.
-Two readers of one document must not see two contents: duplicate keys are refused (RFC 8259 § 4 leaves their meaning
-open, and Go, Python and others differ), as is anything too large or nested too deeply.
+Two readers of one document must not see two contents. Duplicate keys are refused (RFC 8259 § 4 leaves their meaning
+open, and Go, Python and others differ). So is another spelling of a key that decides something: Go's encoding/json,
+which the engines use, takes `Layers`, or even `layer\u017f`, for `layers`, and the last of them wins. Anything too
+large or nested too deeply is refused as well.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,13 +16,15 @@ import msgspec
 from affineur.errors import LimitExceeded, MalformedDocument
 from affineur.oci.digest import Digest
 
-__all__ = ["MAX_DEPTH", "MAX_DOCUMENT_BYTES", "Document", "decoded"]
+__all__ = ["MAX_DEPTH", "MAX_DOCUMENT_BYTES", "Document", "decoded", "spellings"]
 
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 """Registries must take manifests of 4 MiB (distribution-spec 1.1 § Pushing Manifests); configs stay below that too."""
 MAX_DEPTH = 64
 
 _TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*+)"(\s*+:)?|([{\[])|([}\]])', re.DOTALL)
+_NO_KEYS: Mapping[str, str] = {}
+_FREE_NAMES = frozenset({"annotations", "Labels", "Volumes", "ExposedPorts"})
 T = TypeVar("T")
 
 
@@ -39,22 +44,29 @@ class Document(msgspec.Struct, frozen=True):
     source: str
 
 
-def decoded(content: bytes, shape: type[T], source: str) -> T:
+def decoded(content: bytes, shape: type[T], source: str, keys: Mapping[str, str] = _NO_KEYS) -> T:
     """JSON bytes as a value of `shape`.
 
+    Args:
+        keys: what `spellings` returned: the keys that may be spelled in one way only, save where names are free.
+
     Raises:
-        MalformedDocument: not JSON, not of that shape, or with a key twice in one object.
+        MalformedDocument: not JSON, not of that shape, with a key twice in one object, or one of `keys` otherwise.
         LimitExceeded: more than MAX_DOCUMENT_BYTES, or nested deeper than MAX_DEPTH.
     """
     if len(content) > MAX_DOCUMENT_BYTES:
         raise LimitExceeded(f"{source}: a document of more than {MAX_DOCUMENT_BYTES} bytes")
-    _refuse_ambiguity(content, source)
     try:
+        # Syntax first: in a document whose strings all end, the pass over its tokens takes linear time.
+        msgspec.json.decode(content, type=msgspec.Raw)
+        _refuse_ambiguity(content, source, keys)
         return msgspec.json.decode(content, type=shape, dec_hook=_value)
     except msgspec.MsgspecError as problem:
         raise MalformedDocument(f"{source}: {problem}") from problem
     except UnicodeDecodeError as problem:
         raise MalformedDocument(f"{source}: not UTF-8: {problem.reason}") from problem
+    except RecursionError as problem:
+        raise LimitExceeded(f"{source}: nested deeper than {MAX_DEPTH} levels") from problem
 
 
 def _value(kind: type[Any], value: object) -> object:
@@ -66,31 +78,44 @@ def _value(kind: type[Any], value: object) -> object:
     raise ValueError(f"expected {kind.__name__}")
 
 
-def _refuse_ambiguity(content: bytes, source: str) -> None:
+def spellings(*keys: str) -> Mapping[str, str]:
+    """The keys of a format, for `decoded`."""
+    return {key.casefold(): key for key in keys}
+
+
+def _refuse_ambiguity(content: bytes, source: str, keys: Mapping[str, str]) -> None:
     """One pass over the tokens that matter: strings (keys where a colon follows) and brackets."""
-    open_objects: list[set[bytes]] = []
+    names_of: list[set[str]] = []  # of each open object or array
+    free_below = 0  # depth of the outermost object whose names are anybody's; 0 outside of one
+    last = ""
     for token in _TOKEN.finditer(content):
         key, colon, opening, closing = token.groups()
         if opening:
-            open_objects.append(set())
-            if len(open_objects) > MAX_DEPTH:
+            names_of.append(set())
+            if len(names_of) > MAX_DEPTH:
                 raise LimitExceeded(f"{source}: nested deeper than {MAX_DEPTH} levels")
+            if not free_below and last in _FREE_NAMES:
+                free_below = len(names_of)
         elif closing:
-            if open_objects:
-                open_objects.pop()
-        elif colon and open_objects:
-            name = _plain(key)
-            if name in open_objects[-1]:
-                shown = name[:80].decode(errors="replace")
-                raise MalformedDocument(f"{source}: the key {shown!r} occurs twice in one object")
-            open_objects[-1].add(name)
+            if free_below == len(names_of):
+                free_below = 0
+            names_of.pop()
+            last = ""
+        elif colon and names_of:
+            last = _plain(key)
+            if last in names_of[-1]:
+                raise MalformedDocument(f"{source}: the key {last[:80]!r} occurs twice in one object")
+            names_of[-1].add(last)
+            meant = keys.get(last.casefold(), last)
+            if meant != last and not free_below:
+                raise MalformedDocument(f"{source}: the key {last[:80]!r} would be read as {meant!r} by some programs")
 
 
-def _plain(key: bytes) -> bytes:
+def _plain(key: bytes) -> str:
     """The key without escapes, so that another spelling of the same name is still the same name."""
-    if b"\\" not in key:
-        return key
-    try:
-        return msgspec.json.decode(b'"' + key + b'"', type=str).encode(errors="surrogatepass")
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return key  # the decoder proper will refuse it, with the place
+    if b"\\" in key:
+        try:
+            return msgspec.json.decode(b'"' + key + b'"', type=str)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            pass  # the decoder proper will refuse it, with the place
+    return key.decode(errors="surrogateescape")

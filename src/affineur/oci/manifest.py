@@ -9,7 +9,7 @@ import msgspec
 
 from affineur.errors import MalformedDocument, UnsupportedContent
 from affineur.oci.descriptor import Descriptor
-from affineur.oci.document import Document, decoded
+from affineur.oci.document import Document, decoded, spellings
 
 __all__ = [
     "ACCEPT",
@@ -40,6 +40,11 @@ EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 MAX_CHILDREN = 10_000
 """Layers of a manifest or manifests of an index."""
 
+_KEYS = spellings(
+    *("schemaVersion", "mediaType", "config", "layers", "manifests", "fsLayers", "subject", "artifactType"),
+    *("annotations", "digest", "size", "urls", "data", "platform", "architecture", "os", "variant", "os.version"),
+    "os.features",
+)
 _INDEX_TYPES = (OCI_INDEX, DOCKER_LIST)
 _MANIFEST_TYPES = (OCI_MANIFEST, DOCKER_MANIFEST)
 _IMAGE_CONFIGS = (
@@ -134,21 +139,21 @@ def read_manifest(document: Document) -> AnyManifest:
         UnsupportedContent: JSON of a type that is no manifest at all; the message names it.
     """
     source = document.source
-    shape = decoded(document.content, _Shape, source)
+    shape = decoded(document.content, _Shape, source, _KEYS)
     media_type = _media_type(document, shape)
     if media_type in SCHEMA_1:
-        return msgspec.structs.replace(decoded(document.content, Schema1, source), media_type=media_type)
+        return msgspec.structs.replace(decoded(document.content, Schema1, source, _KEYS), media_type=media_type)
     if shape.schema_version != 2:
         raise MalformedDocument(f"{source}: schemaVersion is {shape.schema_version}, not 2")
     if media_type in _INDEX_TYPES:
         if shape.layers or shape.config or shape.fs_layers:
             raise MalformedDocument(f"{source}: claims to be an index, and has a manifest's members too")
-        index = decoded(document.content, Index, source)
+        index = decoded(document.content, Index, source, _KEYS)
         _bound(index.manifests, source)
         return msgspec.structs.replace(index, media_type=media_type)
     if shape.manifests or shape.fs_layers:
         raise MalformedDocument(f"{source}: claims to be a manifest, and has an index's or a schema 1's members too")
-    manifest = decoded(document.content, Manifest, source)
+    manifest = decoded(document.content, Manifest, source, _KEYS)
     _bound(manifest.layers, source)
     return msgspec.structs.replace(manifest, media_type=media_type)
 
