@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from affineur.source.auth import Challenge, challenges
@@ -32,6 +34,13 @@ def test_several_in_one_line_and_in_several() -> None:
 
 def test_without_parameters() -> None:
     assert challenges(["Negotiate"]) == [Challenge("negotiate", {})]
+
+
+@pytest.mark.parametrize("line", [" " * 60_000, "a" * 60_000, "Bearer " + "a, " * 20_000, "Bearer a" + " " * 60_000])
+def test_absurd_challenges_take_no_time(line: str) -> None:
+    started = time.process_time()
+    challenges([line] * 20)
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(

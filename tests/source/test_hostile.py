@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -175,6 +176,15 @@ def test_a_next_page_that_is_the_same(registry: Registry, source: OpenSource) ->
     registry.misbehave[TAGS] = Answer(headers=[("Link", f'<{TAGS}>; rel="next"')], body=b'{"tags": ["a"]}')
     with pytest.raises(MalformedDocument, match="itself"):
         list(source().tags())
+
+
+def test_a_link_made_to_take_long(registry: Registry, source: OpenSource) -> None:
+    registry.misbehave[TAGS] = Answer(
+        headers=[("Link", "<" * 60_000), ("Warning", "299 " * 15_000)], body=b'{"tags": []}'
+    )
+    started = time.process_time()
+    assert list(source().tags()) == []
+    assert time.process_time() - started < 2
 
 
 def test_pages_without_end(registry: Registry, source: OpenSource, monkeypatch: pytest.MonkeyPatch) -> None:

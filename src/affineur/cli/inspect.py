@@ -51,13 +51,12 @@ def inspect(
     warnings.
     """
     source = session.source(reference)
-    if raw and not config:
-        sys.stdout.buffer.write(source.manifest().content)
-        return
-    if config:
-        sys.stdout.buffer.write(_image(source, session.platform).config_bytes)
-        return
-    found = _inspected(source, session.platform, no_tags)
+    with session.progress.stage("registry"):
+        if raw or config:
+            exact = _image(source, session.platform).config_bytes if config else source.manifest().content
+            sys.stdout.buffer.write(exact)
+            return
+        found = _inspected(source, session.platform, no_tags)
     _show(found, output)
     ctx.exit(3 if found.affineur.unassessed else 0)
 

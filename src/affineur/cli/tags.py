@@ -29,8 +29,10 @@ def tags(reference: str, output: str, session: Session) -> None:
 
     source = session.source(reference)
     if output == "text":
-        for tag in source.tags():
-            click.echo(visible(tag))
+        with session.progress.stage("registry"):
+            for tag in source.tags():
+                click.echo(visible(tag))
         return
-    document = {"Repository": source.reference.name, "Tags": list(source.tags())}
+    with session.progress.stage("registry"):
+        document = {"Repository": source.reference.name, "Tags": list(source.tags())}
     write(json_text(msgspec.json.format(msgspec.json.encode(document), indent=4).decode()))

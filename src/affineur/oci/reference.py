@@ -17,6 +17,7 @@ DEFAULT_REGISTRY = "docker.io"
 DEFAULT_TAG = "latest"
 MAX_NAME_LENGTH = 255
 """Registry, slash and repository together: what many clients take (distribution-spec 1.1 § Pulling manifests)."""
+MAX_TEXT = 2048
 
 _OTHER_TRANSPORTS = (
     "containers-storage",
@@ -77,6 +78,8 @@ def parse_reference(text: str) -> Reference:
     Raises:
         InvalidReference: with what is wrong and what to write; also for the transports that are no registry.
     """
+    if len(text) > MAX_TEXT:
+        raise InvalidReference(f"{text[:80]!r}…: longer than {MAX_TEXT} characters")
     rest = _without_transport(text)
     rest, at, digest_text = rest.partition("@")
     digest = _digest(digest_text, text) if at else None

@@ -25,8 +25,8 @@ DEFAULT_LIFETIME_S = 60
 EARLY_S = 10
 """A token is not used in its last seconds."""
 
-_SCHEME = re.compile(r"\s*,?\s*([A-Za-z][A-Za-z0-9._~+-]*)(?:\s+|$)")
-_PARAMETER = re.compile(r"\s*,?\s*([A-Za-z0-9._~+-]+)\s*=\s*(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s,\"]+))")
+_SCHEME = re.compile(r"\s*+,?\s*+([A-Za-z][A-Za-z0-9._~+-]*)(?:\s+|$)")
+_PARAMETER = re.compile(r"\s*+,?\s*+([A-Za-z0-9._~+-]++)\s*+=\s*+(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s,\"]+))")
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 

@@ -44,6 +44,8 @@ MAX_RESUMED = 5
 """Times that one blob's transfer is taken up again."""
 MAX_REFUSED = 2
 """Challenges answered for one blob: a token may run out on the way."""
+MAX_HEADER = 8192
+"""Characters of a Link or Warning that are looked at."""
 MAX_WARNINGS = 20
 MAX_WARNING_LENGTH = 500
 
@@ -189,7 +191,7 @@ class RegistrySource:
         raise LimitExceeded(f"{what}: more than {MAX_TAG_PAGES} pages")
 
     def _next_page(self, url: str, response: Response) -> str | None:
-        found = _NEXT.search(response.headers.get("Link"))
+        found = _NEXT.search(response.headers.get("Link")[:MAX_HEADER])
         if found is None:
             return None
         try:
@@ -251,7 +253,7 @@ class RegistrySource:
 
     def _note(self, response: Response) -> None:
         for line in response.headers.all("Warning"):
-            for text in _WARNING.findall(line):
+            for text in _WARNING.findall(line[:MAX_HEADER]):
                 shown = "".join(c if c.isprintable() else " " for c in text.replace('\\"', '"'))[:MAX_WARNING_LENGTH]
                 if shown not in self._warnings and len(self._warnings) < MAX_WARNINGS:
                     self._warnings.append(shown)
