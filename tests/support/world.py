@@ -61,6 +61,7 @@ class World:
         suites: name → (stanzas of main, arguments of `Archive.suite`); empty the name to leave a suite out.
         notices: OSV records, of the ecosystem `feed_name`.
         reference: lines of the configuration file that pin the archive's key.
+        mapped: the folder of the archive's host that the configuration maps to loopback; empty for all of it.
         settings: further lines of the configuration file, at its beginning.
     """
 
@@ -134,6 +135,7 @@ class World:
             for name in ("bookworm", "bookworm-updates", "bookworm-security")
         )
         self.feed_name = "Debian"
+        self.mapped = ""
         self.settings = ""
         self.config_of_image: Mapping[str, Any] = {}
         self.reference_name = "team/app:1"
@@ -176,7 +178,8 @@ class World:
         file = self.folder / "config.toml"
         file.write_text(
             f'cache = "{self.folder / "cache"}"\n{self.settings}\n[network]\nallow = ["127.0.0.0/8"]\n'
-            f'[feeds]\nosv = "{self.feed.url}"\n[[mirror]]\nfrom = "{HOST}"\nto = "{self.archive.url.rstrip("/")}"\n'
+            f'[feeds]\nosv = "{self.feed.url}"\n[[mirror]]\nfrom = "{HOST}{self.mapped}"\n'
+            f'to = "{self.archive.url.rstrip("/")}{self.mapped}"\n'
             f"{self.reference}"
         )
         return file

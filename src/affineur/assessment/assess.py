@@ -51,6 +51,8 @@ def assess(source: Source, means: Means, policy: Policy) -> Assessment:
         stage.note = f"{contents.tree.fetched} of {len(contents.image.layers)} layers fetched"
     reach = _reach(contents, means)
     configuration = read_configuration(contents.apt, contents.native)
+    # all at once: each further question would read the layers again
+    contents.tree.also([path for entry in configuration.sources for path in entry.signed_by if path.startswith("/")])
     fetcher = Fetcher(means.client, configuration, contents.keys, means.now, reach)
     names = frozenset(package.name for package in contents.packages)
     with means.progress.stage("suites"):

@@ -75,6 +75,8 @@ def read_contents(
     unassessed = [*unread, *_broken(tree)]
     packages = [package for located in tree.facts(DPKG).values() for package in located.facts]
     os_release = claimed({path: located.facts for path, located in tree.facts(OS_RELEASE).items()})
+    if not packages:
+        unassessed.append(Unassessed("packages", "no package was found: no database of dpkg, or an empty one"))
     if os_release is None:
         unassessed.append(Unassessed("distribution", "the image has no os-release"))
         os_release = OSRelease({}, "")

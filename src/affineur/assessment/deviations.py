@@ -41,7 +41,7 @@ def deviations(
     if not configuration.check_valid_until:
         yield Deviation("valid-until", "apt is told not to check Valid-Until", "/etc/apt/apt.conf")
     for lost in choice.hidden:
-        kind = "pin" if "pin" in lost.because else "not-taken"
+        kind = "pin" if lost.because.startswith("etc/apt/preferences") else "not-taken"
         yield Deviation(kind, f"{lost.name} {lost.available} is on offer and would not be taken", lost.because)
     held = [update.name for update in choice.updates if update.held]
     if held:

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 __all__ = ["updates"]
 
+BEARING = ("updates", "packages", "layer ", "/")
+"""Beginnings of what, where it could not be told, leaves out what is installed or on offer: layers, links, files."""
+
 
 @click.command(
     epilog="""\b
@@ -52,5 +55,7 @@ def _exit_code(assessment: "Assessment") -> int:
     own = [suite for suite in assessment.suites if suite.role != "reference"]
     if own and all(suite.date is None for suite in own):
         return 4
-    untold = any(suite.problems for suite in own) or any(item.what == "updates" for item in assessment.unassessed)
+    untold = any(suite.problems for suite in own) or any(
+        item.what.startswith(BEARING) for item in assessment.unassessed
+    )
     return 3 if untold or not own else 0

@@ -1,10 +1,14 @@
 """The user's own map of URLs: "what is said to be there, fetch here"."""
 
+import re
 from collections.abc import Iterable
 
 from affineur.errors import InvalidSettings
 
 __all__ = ["MirrorMap"]
+
+_CLIMBS = re.compile(r"(?:[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\?#]|%2f|%5c|\Z)", re.IGNORECASE)
+"""A dot segment (RFC 3986 § 5.2.4), as any server might read it."""
 
 
 class MirrorMap:
@@ -26,7 +30,12 @@ class MirrorMap:
         return bool(self._pairs)
 
     def apply(self, url: str) -> str | None:
-        """The URL to ask instead; None where nothing maps this one, or where it lies at a mirror already."""
+        """The URL to ask instead; None where nothing maps this one, or where it lies at a mirror already.
+
+        A path that climbs (`..`) is never mapped: an image chose it, to leave what the user mapped.
+        """
+        if _CLIMBS.search(url):
+            return None
         if any(_below(url, after) for _, after in self._pairs):
             return None
         for before, after in self._pairs:

@@ -7,6 +7,7 @@ the layer's digest, the reader and its version. A layer is read again only for p
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -153,7 +154,7 @@ class Tree:
         Args:
             paths: absolute inside the image; where one climbs above its root, the root is meant, as in a chroot.
         """
-        new = {path for path in (_inside(path) for path in paths) if path} - self._asked
+        new = {path for path in (_inside(path) for path in paths) if path and not self._at_hand(path)}
         if not new:
             return
         if len(self._asked | new) > ASKED_MAX:
@@ -164,6 +165,9 @@ class Tree:
         self._views[view.reader.name] = view
         self._pass([(view, view.interest)], self._usable)
         self._search(view)
+
+    def _at_hand(self, path: str) -> bool:
+        return any(isinstance(v.reader, Verbatim) and v.interest.wants(path) for v in self._views.values())
 
     def read(self, path: str) -> bytes | None:
         """Content of one file, through links; None if the merged image has no such file.
@@ -304,7 +308,8 @@ class Tree:
             view.add(index, entries)
             if self._memory is not None:
                 key = str(self._layers[index].digest), view.reader.name, view.reader.version, _key(interest)
-                self._memory.put(*key, encoded(entries))
+                with suppress(UnicodeEncodeError):  # a name that is no UTF-8 (PEP 383): such a layer is read again
+                    self._memory.put(*key, encoded(entries))
 
     def _remembered(self, layer: Descriptor, reader: Reader, interest: Interest) -> tuple[Entry, ...] | None:
         if self._memory is None:

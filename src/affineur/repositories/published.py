@@ -199,11 +199,10 @@ def _keyring(reference: ReferenceSuite, entries: Sequence[SourceEntry], keys: Im
     certificates = list(reference.certificates)
     problems: list[str] = []
     for path in paths:
-        content = keys.read(path) if path.startswith("/") else None
-        if content is None:
-            continue
         try:
-            certificates += split_certificates(content, f"keyring {path}")
+            content = keys.read(path) if path.startswith("/") else None
+            if content is not None:
+                certificates += split_certificates(content, f"keyring {path}")
         except ContentError as error:
             problems.append(str(error))
     chosen = merged(each for each in certificates if fingerprints(each)[0] in reference.keys)

@@ -187,8 +187,13 @@ def suite_url(entry: SourceEntry, problems: list[str]) -> str | None:
     if "@" in urlsplit(entry.uri).netloc:
         problems.append(f"credentials stand in the image's sources, for {entry.public_uri}: never sent")
     below = entry.suite if entry.suite.endswith("/") else f"dists/{entry.suite}/"
-    path = "" if below in ("/", "./") else quote(below.lstrip("/"), safe="/:+~.-=,@!$&'()*;%")
+    path = "" if below in ("/", "./") else quote(_bytes(below.lstrip("/")), safe="/:+~.-=,@!$&'()*;%")
     return entry.public_uri + path
+
+
+def _bytes(text: str) -> bytes:
+    """As the image has it, where it is no UTF-8 (PEP 383)."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _judged(entry: SourceEntry, keyring: Keyring, signed: _Signed, now: datetime, problems: list[str]) -> Suite:

@@ -71,7 +71,11 @@ def keyring_of(entry: SourceEntry, keys: ImageKeys) -> Keyring:
         certificates += _read(entry.signed_by_inline.encode(), "the inline Signed-By", problems)
     explicit = bool(paths) or entry.signed_by_inline is not None
     for path in paths if explicit else keys.trusted:
-        content = keys.read(path)
+        try:
+            content = keys.read(path)
+        except ContentError as error:  # too large to be one
+            problems.append(f"keyring {path}: {error}")
+            continue
         if content is None:
             problems.append(f"keyring {path}: not in the image")
             continue
