@@ -53,6 +53,7 @@ def test_names_the_layer_of_the_record_and_the_distribution() -> None:
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
+        ("var/lib/dpkg/updates/0001", "dpkg's journal"),
         ("var/lib/rpm/rpmdb.sqlite", "rpm"),
         ("usr/lib/sysimage/rpm/Packages.db", "rpm"),
         ("usr/lib/apk/db/installed", "apk"),

@@ -19,7 +19,7 @@ class OtherDatabases:
     """Tells that package databases are there that are not read yet; their content is not looked at."""
 
     name: ClassVar[str] = "other databases"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     paths: ClassVar[tuple[str, ...]] = (
         *(
             f"{folder}/{file}"
@@ -31,6 +31,7 @@ class OtherDatabases:
         "var/lib/pacman/local/ALPM_DB_VERSION",
         "var/db/pkg/*/*/PF",
         "usr/lib/opkg/status",
+        "var/lib/dpkg/updates/????",  # what dpkg has not yet merged into status, as after a crash
     )
     limit: ClassVar[int] = 0
     facts_type: ClassVar[Any] = type(None)
@@ -41,7 +42,14 @@ class OtherDatabases:
 
 
 OTHERS = OtherDatabases()
-_KIND = {"rpm": "rpm", "apk": "apk", "pacman": "pacman", "pkg": "portage", "opkg": "opkg"}
+_KIND = {
+    "rpm": "rpm",
+    "apk": "apk",
+    "pacman": "pacman",
+    "pkg": "portage",
+    "opkg": "opkg",
+    "dpkg": "dpkg's journal",
+}
 
 
 class Recorded(msgspec.Struct, frozen=True):
