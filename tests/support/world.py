@@ -62,6 +62,7 @@ class World:
         notices: OSV records, of the ecosystem `feed_name`.
         reference: lines of the configuration file that pin the archive's key.
         mapped: the folder of the archive's host that the configuration maps to loopback; empty for all of it.
+        feeds: further lines of the configuration's table of feeds.
         settings: further lines of the configuration file, at its beginning.
     """
 
@@ -136,6 +137,7 @@ class World:
         )
         self.feed_name = "Debian"
         self.mapped = ""
+        self.feeds = ""
         self.settings = ""
         self.config_of_image: Mapping[str, Any] = {}
         self.reference_name = "team/app:1"
@@ -178,7 +180,7 @@ class World:
         file = self.folder / "config.toml"
         file.write_text(
             f'cache = "{self.folder / "cache"}"\n{self.settings}\n[network]\nallow = ["127.0.0.0/8"]\n'
-            f'[feeds]\nosv = "{self.feed.url}"\n[[mirror]]\nfrom = "{HOST}{self.mapped}"\n'
+            f'[feeds]\nosv = "{self.feed.url}"\n{self.feeds}\n[[mirror]]\nfrom = "{HOST}{self.mapped}"\n'
             f'to = "{self.archive.url.rstrip("/")}{self.mapped}"\n'
             f"{self.reference}"
         )
