@@ -215,7 +215,7 @@ def changelog_deb(*entries: str, name: str = "openssl") -> bytes:
 
 def offer_deb(world: World, content: bytes, **change: object) -> None:
     """Have the security suite offer openssl alone, as this very .deb, and the feed know of no notice about it."""
-    fields: dict[str, object] = {"Size": len(content), "SHA256": hashlib.sha256(content).hexdigest(), **change}
+    fields: dict[str, Any] = {"Size": len(content), "SHA256": hashlib.sha256(content).hexdigest(), **change}
     offered = stanza("openssl", FIXED, **fields)
     world.suites["bookworm-security"] = ([offered], world.suites["bookworm-security"][1])
     path = next(line for line in offered.splitlines() if line.startswith("Filename: ")).partition(" ")[2]

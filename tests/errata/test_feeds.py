@@ -1,6 +1,7 @@
 """Archives on loopback: fetched once, asked for by ETag, used when old, never silently incomplete."""
 
 import json
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -273,9 +274,12 @@ def test_a_record_that_does_not_unpack_is_named(server: FeedServer, tmp_path: Pa
     assert [one.why.partition(":")[0] for one in unassessed] == ["DSA-2-1.json"]
 
 
-def test_a_store_that_cannot_be_written_is_said(server: FeedServer, tmp_path: Path) -> None:
+def test_a_machine_that_cannot_be_written_is_said(
+    server: FeedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("")
+    monkeypatch.setattr(tempfile, "tempdir", str(blocked / "tmp"))
     errata, unassessed, _ = feeds(server, blocked / "store").errata_for(BOOKWORM, ["curl"])
     assert errata == []
     assert unassessed[0].what == "notices of Debian"

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -128,8 +129,18 @@ def test_a_confirmed_index_is_as_fresh_as_a_new_one(store: FeedStore) -> None:
     assert datetime.now(UTC) - index.checked < timedelta(minutes=1)
 
 
-def test_an_unwritable_folder_is_an_os_error(tmp_path: Path) -> None:
+def test_where_a_folder_cannot_be_written_a_temporary_one_serves(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
+    store = FeedStore(tmp_path / "file" / "store")
+    index = store.build("a", [("key", b"body")], lambda: META)
+    assert list(index.entries(["key"])) == [("key", b"body")]
+    assert store.open("a", META.version) is None
+    index.close()
+
+
+def test_an_unwritable_machine_is_an_os_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file" / "tmp"))
     with pytest.raises(OSError, match="file"):
         FeedStore(tmp_path / "file" / "store").build("a", [], lambda: META)
 

@@ -17,9 +17,9 @@ def refused(done: Done, code: int, *words: str) -> str:
     """Assert that a run ended with this exit code and one sentence that holds these words; return the sentence."""
     assert done.code == code, done
     assert done.out == ""
-    sentence = done.err.strip()
+    *progress, sentence = done.err.splitlines() or [""]
+    assert all(re.fullmatch(r" *\d+ s  .*", line) for line in progress), done.err
     assert sentence.startswith("affineur: "), sentence
-    assert "\n" not in sentence
     assert "Traceback" not in sentence
     for word in words:
         assert word in sentence, sentence

@@ -7,9 +7,11 @@ one that an older version of its readers made, counts as absent: everything in i
 The archive that an index is built from is kept in an unnamed temporary file meanwhile, and not afterwards.
 """
 
+import atexit
 import contextlib
 import hashlib
 import os
+import shutil
 import sqlite3
 import tempfile
 import time
@@ -106,10 +108,14 @@ class FeedIndex:
 
 
 class FeedStore:
-    """All indexes, below one folder, which is made when first needed."""
+    """All indexes, below one folder, which is made when first needed.
+
+    Where that folder cannot be written, what is fetched is kept in a temporary one until the program ends.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._writable: Path | None = None
 
     def open(self, name: str, version: str) -> FeedIndex | None:
         """Open the index of this name; None if there is none that this version made and that can be read."""
@@ -133,8 +139,7 @@ class FeedStore:
     @contextlib.contextmanager
     def scratch(self) -> Iterator[BinaryIO]:
         """Give an unnamed file for an archive; it is gone afterwards, also after a crash."""
-        self._make_folder()
-        with tempfile.TemporaryFile(dir=self.folder) as file:
+        with tempfile.TemporaryFile(dir=self._folder_to_write()) as file:
             yield cast("BinaryIO", file)
 
     def build(self, name: str, entries: Iterable[tuple[str, bytes]], about: Callable[[], FeedMeta]) -> FeedIndex:
@@ -145,19 +150,20 @@ class FeedStore:
             about: called when `entries` is exhausted.
 
         Raises:
-            OSError: the folder cannot be written.
+            OSError: no folder can be written, or not enough.
         """
-        self._make_folder()
+        folder = self._folder_to_write()
         self._clean_up()
-        handle, temporary = tempfile.mkstemp(prefix=f".{name}-", suffix=".new", dir=self.folder)
+        handle, temporary = tempfile.mkstemp(prefix=f".{name}-", suffix=".new", dir=folder)
         os.close(handle)
         try:
             _write(temporary, entries, about)
-            Path(temporary).replace(self._path(name))
-            return FeedIndex(self._path(name))
+            path = folder / self._path(name).name
+            Path(temporary).replace(path)
+            return FeedIndex(path)
         except sqlite3.Error as error:
             Path(temporary).unlink(missing_ok=True)
-            raise OSError(f"{self.folder}: the index of {name} could not be written: {error}") from error
+            raise OSError(f"{folder}: the index of {name} could not be written: {error}") from error
         except BaseException:
             with contextlib.suppress(OSError):
                 Path(temporary).unlink()
@@ -173,8 +179,16 @@ class FeedStore:
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.sqlite"
 
-    def _make_folder(self) -> None:
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def _folder_to_write(self) -> Path:
+        if self._writable is None:
+            try:
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=self.folder):
+                    self._writable = self.folder
+            except OSError:
+                self._writable = Path(tempfile.mkdtemp(prefix="affineur-"))
+                atexit.register(shutil.rmtree, self._writable, ignore_errors=True)
+        return self._writable
 
 
 class Texts:
