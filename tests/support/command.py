@@ -1,27 +1,42 @@
-"""The program as its user runs it, allowed to ask this machine only."""
+"""The program as its user runs it, in a process of its own."""
 
+import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-from support.world import Done
+__all__ = ["Done", "affineur", "started"]
 
-__all__ = ["affineur"]
+GIVE_UP_AFTER_S = 300
 
 
-def affineur(home: Path, *words: str) -> Done:
-    """Run `affineur WORDS` in a process of its own, with `home` as the home of a user who allows loopback only."""
-    settings = home / "config.toml"
-    settings.write_text('[network]\nallow = ["127.0.0.0/8", "::1"]\n')
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "XDG_RUNTIME_DIR": str(home),
-        "LC_ALL": "C.UTF-8",
-        "AFFINEUR_CONFIG": str(settings),
-    }
-    if "PYTHONPATH" in os.environ:  # a checkout that is not installed
+class Done(NamedTuple):
+    """What a run of the command line left."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What `--json` printed."""
+        read: dict[str, Any] = json.loads(self.out)
+        return read
+
+
+def started(home: Path, words: Sequence[str], **variables: str) -> Done:
+    """Run `affineur WORDS`.
+
+    Args:
+        home: of the user; nothing else of the environment gets in but PATH (and PYTHONPATH, for a checkout that is
+            not installed).
+        variables: further ones of the environment.
+    """
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "LC_ALL": "C.UTF-8", **variables}
+    if "PYTHONPATH" in os.environ:
         environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
     done = subprocess.run(
         [sys.executable, "-m", "affineur", *words],
@@ -29,7 +44,14 @@ def affineur(home: Path, *words: str) -> Done:
         text=True,
         env=environment,
         stdin=subprocess.DEVNULL,
-        timeout=120,
+        timeout=GIVE_UP_AFTER_S,
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def affineur(home: Path, *words: str) -> Done:
+    """Run `affineur WORDS` for a user whose configuration allows loopback only."""
+    settings = home / "config.toml"
+    settings.write_text('[network]\nallow = ["127.0.0.0/8", "::1"]\n')
+    return started(home, words, XDG_RUNTIME_DIR=str(home), AFFINEUR_CONFIG=str(settings))

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from support.world import Done
+from support.command import Done
 
 __all__ = ["ASSESS", "AS_OF", "judged", "refused", "unassessed", "unknown"]
 

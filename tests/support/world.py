@@ -5,42 +5,25 @@ in the place of Debian's own. Everything can be bent before it is served: `files
 """
 
 import io
-import json
-import os
-import subprocess
-import sys
 import tarfile
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from affineur.cli.main import run
 from support.archive import Archive, stanza
+from support.command import Done, started
 from support.feeds import feed_server, packed, record
 from support.registry import Layer, Registry, tar_of
 
-__all__ = ["Done", "World", "installed"]
+__all__ = ["World", "installed"]
 
 HOST = "http://archive.example"
 KEYRING = "usr/share/keyrings/test-archive-keyring.asc"
 OS_RELEASE = b'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\nVERSION_ID="12"\nVERSION_CODENAME=bookworm\n'
-
-
-class Done(NamedTuple):
-    """What a run of the command line left."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """What `--json` printed."""
-        read: dict[str, Any] = json.loads(self.out)
-        return read
 
 
 def installed(name: str, version: str, architecture: str = "amd64", **fields: str) -> str:
@@ -198,19 +181,7 @@ class World:
 
     def run_words(self, words: Sequence[str]) -> Done:
         """Run `affineur WORDS` in a process of its own."""
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "LC_ALL": "C.UTF-8"}
-        if "PYTHONPATH" in os.environ:  # a checkout that is not installed
-            environment["PYTHONPATH"] = os.environ["PYTHONPATH"]
-        done = subprocess.run(
-            [sys.executable, "-m", "affineur", *words],
-            capture_output=True,
-            text=True,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            timeout=120,
-            check=False,
-        )
-        return Done(done.returncode, done.stdout, done.stderr)
+        return started(self.folder, words)
 
     def run_inside(self, command: str, *arguments: str, publish: bool = True) -> Done:
         """As `run`, but in this process: for tests that replace a part, or run many times."""

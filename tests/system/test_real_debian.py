@@ -1,9 +1,5 @@
 """A real root in a real registry: what dpkg-query and apt say inside it is what the command line says from outside."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +7,7 @@ from typing import Any
 import pytest
 
 from support import docker_registry, real_debian
+from support.command import Done, started
 from support.leaving_out import leave_out
 from support.real_debian import RealDebian
 
@@ -24,21 +21,13 @@ class Judged:
     def __init__(self, real: RealDebian, reference: str, config: Path) -> None:
         self.real, self.reference, self.config = real, reference, config
 
-    def run(self, command: str, *arguments: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "affineur", command, "--settings", str(self.config), *arguments, self.reference],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.config.parent), "LC_ALL": "C.UTF-8"},
-        )
-        assert "Traceback" not in done.stderr
-        return done.returncode, done.stdout
+    def run(self, command: str, *arguments: str) -> Done:
+        done = started(self.config.parent, [command, "--settings", str(self.config), *arguments, self.reference])
+        assert "Traceback" not in done.err
+        return done
 
     def document(self, command: str, *arguments: str) -> dict[str, Any]:
-        parsed: dict[str, Any] = json.loads(self.run(command, "--json", *arguments)[1])
-        return parsed
+        return self.run(command, "--json", *arguments).document
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +44,10 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Judged]:
 
 
 def test_updates_are_those_of_apt(judged: Judged) -> None:
-    code, out = judged.run("updates", "--list")
+    done = judged.run("updates", "--list")
     assert judged.real.upgradable, "a root that lacks nothing tests nothing"
-    assert out.splitlines() == judged.real.upgradable
-    assert code == 0
+    assert done.out.splitlines() == judged.real.upgradable
+    assert done.code == 0
 
 
 def test_packages_are_those_of_dpkg_query(judged: Judged) -> None:
@@ -87,10 +76,4 @@ def test_the_second_look_reads_no_layer_again(judged: Judged) -> None:
             document.pop(changing, None)
         document["grade"].pop("as_of")
     assert first == second
-    done = subprocess.run(
-        [sys.executable, "-m", "affineur", "assess", "--timings", "--settings", str(judged.config), judged.reference],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "layers (0 of 1 layers fetched)" in done.stderr
+    assert "layers (0 of 1 layers fetched)" in judged.run("assess", "--timings").err
