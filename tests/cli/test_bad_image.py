@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from support.endings import ASSESS, judged, refused, unassessed, unknown
+from support.feeds import packed
 from support.registry import Layer, digest_of, layer, tar_of
 from support.world import HOST, OS_RELEASE, World, installed
 
@@ -360,6 +361,28 @@ def test_an_os_release_that_lies_without_base_files(updated: World) -> None:
     ]
     document = unknown(updated.run(*ASSESS), "3 of 3 packages are none that Debian GNU/Linux 12")
     assert document["updates"] == []
+
+
+def test_an_image_that_lies_about_its_architecture(updated: World) -> None:
+    """apt inside would read the indexes of arm64 alone, and find nothing for packages of amd64."""
+    updated.status[1] = updated.status[1].replace("amd64", "arm64")
+    updated.files["etc/apt/apt.conf"] = b'APT::Architecture "arm64";\n'
+    for name, (stanzas, fields) in updated.suites.items():
+        other = [each.replace("Architecture: amd64", "Architecture: arm64") for each in stanzas]
+        packages = {"main/amd64": stanzas, "main/arm64": other}
+        updated.archive.suite(name, packages, below="debian/", architectures=("amd64", "arm64"), **fields)
+    updated.feed.archives["Debian"] = packed(updated.notices)
+    updated.registry.push("team/app", "1", [updated.layer()])
+    unknown(updated.run(*ASSESS, publish=False), "3 of 5 packages are none that Debian GNU/Linux 12")
+
+
+@pytest.mark.parametrize("architecture", ["", "amd64;", "../x", "AMD64", "\xff"])
+def test_an_architecture_that_is_none(world: World, architecture: str) -> None:
+    world.status = [each.replace("Architecture: amd64", f"Architecture: {architecture}") for each in world.status]
+    done = world.run(*ASSESS)
+    assert done.code in (1, 3, 5)
+    if done.code != 5:
+        assert judged(done)["grade"]["letter"] in ("E", None)
 
 
 def test_a_link_as_os_release(world: World) -> None:

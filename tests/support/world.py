@@ -45,6 +45,7 @@ class World:
         notices: OSV records, of the ecosystem `feed_name`.
         reference: lines of the configuration file that pin the archive's key.
         mapped: the folder of the archive's host that the configuration maps to loopback; empty for all of it.
+        network: lines of the configuration's table of the network.
         feeds: further lines of the configuration's table of feeds.
         settings: further lines of the configuration file, at its beginning.
     """
@@ -120,6 +121,7 @@ class World:
         )
         self.feed_name = "Debian"
         self.mapped = ""
+        self.network = 'allow = ["127.0.0.0/8"]'
         self.feeds = ""
         self.settings = ""
         self.config_of_image: Mapping[str, Any] = {}
@@ -162,7 +164,7 @@ class World:
         """The configuration file: loopback only, the archive's host mapped, the key pinned."""
         file = self.folder / "config.toml"
         file.write_text(
-            f'cache = "{self.folder / "cache"}"\n{self.settings}\n[network]\nallow = ["127.0.0.0/8"]\n'
+            f'cache = "{self.folder / "cache"}"\n{self.settings}\n[network]\n{self.network}\n'
             f'[feeds]\nosv = "{self.feed.url}"\n{self.feeds}\n[[mirror]]\nfrom = "{HOST}{self.mapped}"\n'
             f'to = "{self.archive.url.rstrip("/")}{self.mapped}"\n'
             f"{self.reference}"
@@ -187,9 +189,13 @@ class World:
         """As `run`, but in this process: for tests that replace a part, or run many times."""
         if publish:
             self.publish()
+        return self.run_inside_words(self.words(command, *arguments))
+
+    def run_inside_words(self, words: Sequence[str]) -> Done:
+        """As `run_words`, but in this process."""
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err):
-            code = run(self.words(command, *arguments))
+            code = run(list(words))
         return Done(code, out.getvalue(), err.getvalue())
 
     def close(self) -> None:

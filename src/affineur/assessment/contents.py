@@ -1,5 +1,6 @@
 """First part of the way: from a reference to what is installed, and to the configuration that decides about updates."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -23,6 +24,8 @@ APT = Verbatim("apt", 1, APT_PATHS)
 KEYRINGS = Verbatim("keyrings", 1, ("usr/share/keyrings/*",))
 NATIVE = {"386": "i386", "arm": "armhf", "ppc64le": "ppc64el", "mips64le": "mips64el", "loong64": "loong64"}
 """GOARCH to Debian's name where they differ; armel is told apart by what is installed."""
+
+_ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]*")  # deb-control(5) § Architecture
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -102,11 +105,12 @@ def _broken(tree: Tree) -> Iterator[Unassessed]:
 
 def _native(image: Image, packages: Sequence[Package]) -> str:
     """Debian's name: dpkg's own package is of the native architecture; without it, as the config says."""
-    own = next((p.architecture for p in packages if p.name in ("dpkg", "base-files", "libc6")), "all")
+    named = ("dpkg", "base-files", "libc6")
+    own = next((p.architecture for p in packages if p.name in named and _ARCHITECTURE.fullmatch(p.architecture)), "all")
     if own != "all":
         return own
     architecture = image.platform.architecture
-    return NATIVE.get(architecture, architecture)
+    return NATIVE.get(architecture, architecture) or "unknown"
 
 
 def _evidence(image: Image, tree: Tree, count: int) -> Iterator[Evidence]:

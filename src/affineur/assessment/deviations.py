@@ -1,10 +1,10 @@
 """Where an image's own set-up departs from what its distribution publishes. Findings; none changes the letter."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from urllib.parse import urlsplit
 
 from affineur.assessment.contents import Contents
 from affineur.assessment.model import Deviation
+from affineur.packages.inventory import Package
 from affineur.packages.versions import key
 from affineur.repositories.apt.choose import Choice
 from affineur.repositories.apt.model import AptConfiguration, OfferedSuite, SourceEntry
@@ -36,7 +36,7 @@ def deviations(
     for each in offered:
         yield from _of_suite(each, known)
     for entry in configuration.sources:
-        if "@" in urlsplit(entry.uri).netloc:
+        if entry.has_login:
             yield Deviation("credentials", "a login for a repository stands in the image", _place(entry))
     if not configuration.check_valid_until:
         yield Deviation("valid-until", "apt is told not to check Valid-Until", "/etc/apt/apt.conf")
@@ -52,7 +52,7 @@ def deviations(
 
 def _of_suite(each: OfferedSuite, pinned: set[str]) -> Iterator[Deviation]:
     suite, entry = each.suite, each.suite.entry
-    name = f"{entry.suite} of {_host(entry.uri)}"
+    name = f"{entry.suite} of {entry.host or entry.uri}"
     if entry.trusted:
         yield Deviation("trusted", f"trusted=yes has apt take {name} whoever signed it", _place(entry))
     if entry.allow_insecure:
@@ -83,16 +83,24 @@ def contradiction(contents: Contents) -> str | None:
 
 
 def foreign(contents: Contents, published: Sequence[OfferedSuite]) -> tuple[str, ...]:
-    """Names of installed packages that the reference suites do not offer, or only older: nobody's errata are theirs.
+    """Names of installed packages that the reference suites do not offer for their architecture, or only older.
 
     What is older than all that is offered may well have been offered once; what is newer never was.
     """
-    newest: dict[str, str] = {}
+    offered: dict[str, dict[str, str]] = {}  # name → architecture → newest version
     for offer in (offer for each in published for offer in each.offers):
-        newest[offer.name] = max(newest.get(offer.name, offer.version), offer.version, key=key)
-    return tuple(
-        sorted({p.name for p in contents.packages if p.name not in newest or key(p.version) > key(newest[p.name])})
-    )
+        of_name = offered.setdefault(offer.name, {})
+        of_name[offer.architecture] = max(of_name.get(offer.architecture, offer.version), offer.version, key=key)
+
+    def is_offered(package: Package) -> bool:
+        versions = offered.get(package.name, {})
+        return any(
+            key(version) >= key(package.version)
+            for architecture, version in versions.items()
+            if "all" in (architecture, package.architecture) or architecture == package.architecture
+        )
+
+    return tuple(sorted({package.name for package in contents.packages if not is_offered(package)}))
 
 
 def of_another_release(contents: Contents, others: Sequence[str]) -> str | None:
@@ -113,10 +121,6 @@ def of_another_release(contents: Contents, others: Sequence[str]) -> str | None:
 def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
-
-
-def _host(uri: str) -> str:
-    return urlsplit(uri).netloc.rpartition("@")[2] or uri
 
 
 def _place(entry: SourceEntry) -> str:

@@ -314,7 +314,10 @@ class Tree:
     def _remembered(self, layer: Descriptor, reader: Reader, interest: Interest) -> tuple[Entry, ...] | None:
         if self._memory is None:
             return None
-        kept = self._memory.get(str(layer.digest), reader.name, reader.version, _key(interest))
+        try:
+            kept = self._memory.get(str(layer.digest), reader.name, reader.version, _key(interest))
+        except UnicodeEncodeError:  # it looks for a name that is no UTF-8
+            return None
         if kept is None:
             return None
         try:

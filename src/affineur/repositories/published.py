@@ -7,6 +7,7 @@ read, or is too old, is said: then nothing may be concluded from the rest.
 
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 from urllib.parse import urljoin
@@ -178,7 +179,9 @@ def _places(
         if not entry.suite.endswith("/") and _may_be(reference, entry)
     ]
     beside = [(entry.uri, reference.name, False) for entry in deb]
-    beside += [(urljoin(entry.uri, way), reference.name, False) for entry in deb for way in reference.siblings]
+    for entry in deb:
+        with suppress(ValueError):  # no URL: it is not asked either
+            beside += [(urljoin(entry.uri, way), reference.name, False) for way in reference.siblings]
     beside += [(uri if uri.endswith("/") else f"{uri}/", reference.name, False) for uri in mirrors]
     for place in named + beside:
         if place[:2] not in seen:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import msgspec
 
@@ -184,7 +184,7 @@ def suite_url(entry: SourceEntry, problems: list[str]) -> str | None:
         why = "it means a file in the image" if scheme in ("file", "copy") else "only http and https are"
         problems.append(f"{entry.public_uri} is not fetched: {scheme}: {why}")
         return None
-    if "@" in urlsplit(entry.uri).netloc:
+    if entry.has_login:
         problems.append(f"credentials stand in the image's sources, for {entry.public_uri}: never sent")
     below = entry.suite if entry.suite.endswith("/") else f"dists/{entry.suite}/"
     path = "" if below in ("/", "./") else quote(_bytes(below.lstrip("/")), safe="/:+~.-=,@!$&'()*;%")

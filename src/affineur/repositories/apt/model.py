@@ -42,8 +42,22 @@ class SourceEntry(msgspec.Struct, frozen=True):
     def public_uri(self) -> str:
         """The URI without the login that it may carry: what may be shown, and asked."""
         scheme, mark, rest = self.uri.partition("://")
-        host, slash, path = rest.partition("/")
-        return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" if mark else self.uri
+        _, slash, path = rest.partition("/")
+        return f"{scheme}{mark}{self.host}{slash}{path}" if mark else self.uri
+
+    @property
+    def host(self) -> str:
+        """Host and port as written, whatever they are; empty where the URI has none (`cdrom:`, `file:`)."""
+        return self._authority.rpartition("@")[2]
+
+    @property
+    def has_login(self) -> bool:
+        """Whether a name or password stands in the URI."""
+        return "@" in self._authority
+
+    @property
+    def _authority(self) -> str:
+        return self.uri.partition("://")[2].partition("/")[0]
 
 
 class PinRule(msgspec.Struct, frozen=True):
