@@ -1,10 +1,10 @@
 """`affineur packages` beside syft: seconds, peak memory, bytes; as ratios to the peer in the same run.
 
-    python benchmarks/packages.py --root ROOT.tar [--syft PROGRAM] [--large] [--runs 3]
+    python benchmarks/packages.py --root ROOT.tar [--syft PROGRAM] [--large FOLDER] [--runs 3]
 
 ROOT.tar is a Debian root file system (mmdebstrap --variant=minbase). From it come, served by a docker-registry on
-loopback: the root alone; it and an application above it; 30 layers that each touch dpkg's status; and with --large ten
-copies of it (0.6 GB compressed, 1.7 GB unpacked). Programs take turns; times are medians, the memory is the highest.
+loopback: the root alone; it and an application above it; and 30 layers that each touch dpkg's status. With --large also
+a large image of real programs (large_image.py). Programs take turns; times are medians, the memory is the highest.
 """
 
 import argparse
@@ -26,11 +26,11 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+from large_image import layers_in
 from measure import Run, run
 
 from support.docker_registry import CONFIG, IMAGE_MANIFEST, LAYER, docker_registry, push_blob, push_manifest
 
-COPIES = 9
 STACK = 30
 STACKED_BYTES = 10_000_000
 MEGABYTE = 1_000_000
@@ -53,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="`affineur packages` beside syft")
     parser.add_argument("--root", type=Path, required=True, help="tar of a Debian root file system")
     parser.add_argument("--syft", default="syft", help="the peer's program")
-    parser.add_argument("--large", action="store_true", help="also the large image (two minutes to make)")
+    parser.add_argument("--large", type=Path, help="a folder for a large image: made there if need be, some minutes")
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     peer = _version(options.syft)
@@ -66,14 +66,14 @@ def main() -> None:
     print(table(rows))
 
 
-def images(root: Path, large: bool) -> Iterator[tuple[str, Iterator[bytes]]]:
+def images(root: Path, large: Path | None) -> Iterator[tuple[str, Iterator[bytes]]]:
     """Names, and layers as compressed bytes, base first."""
     base = _compressed(root.read_bytes())
     yield "minbase", iter([base])
     yield "application", iter([base, _copy(root, "opt/app", STACKED_BYTES * 3)])
     yield "thirty-layers", _stack(root, base)
     if large:
-        yield "large", iter([base, *(_copy(root, f"opt/{number}") for number in range(COPIES))])
+        yield "large", (layer.read_bytes() for layer in layers_in(large))
 
 
 def push(host: str, name: str, layers: Iterator[bytes]) -> int:

@@ -28,7 +28,7 @@ def main() -> None:
     if why := real_debian.cannot_make() or (None if docker_registry.DOCKER_REGISTRY else "no docker-registry"):
         raise SystemExit(f"no benchmark: {why}")
     root = real_debian.make(BUILD / "example").tar
-    large = [] if options.quick else ["--large"]
+    large = [] if options.quick else ["--large", str(BUILD / "large")]
     print("## packages\n", flush=True)
     start("packages.py", "--root", str(root), "--syft", str(syft()), *large)
     print("\n## inspect\n", flush=True)

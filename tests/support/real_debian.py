@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["RealDebian", "cannot_make", "configuration", "make", "serve"]
+__all__ = ["RealDebian", "cannot_make", "configuration", "make", "own_suites", "serve"]
 
 FRESH_FOR_S = 12 * 3600
 GIVE_UP_AFTER_S = 600
@@ -77,12 +77,12 @@ def cannot_make() -> str | None:
         return "only root can make a root file system here"
     if not shutil.which("mmdebstrap"):
         return "mmdebstrap is not installed"
-    if not shutil.which("apt-get") or not _own_suites():
+    if not shutil.which("apt-get") or not own_suites():
         return "this machine's apt has no Debian or Ubuntu main suite configured"
     return None
 
 
-def _own_suites() -> list[tuple[str, str, str, str]]:
+def own_suites() -> list[tuple[str, str, str, str]]:
     """(site, suite, component, signed-by) of the distribution's own suites in this machine's apt."""
     codename = ""
     for line in Path("/etc/os-release").read_text().splitlines():
@@ -121,7 +121,7 @@ def make(folder: Path) -> RealDebian:
 
 
 def _made(folder: Path) -> RealDebian:
-    suites = _own_suites()
+    suites = own_suites()
     hosts = tuple(sorted({urllib.parse.urlsplit(site).netloc for site, *_ in suites}))
     done = folder / "upgradable.txt"
     if done.exists() and (folder / "root.tar").exists() and time.time() - done.stat().st_mtime < FRESH_FOR_S:
