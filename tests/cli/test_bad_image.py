@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import sys
 import tarfile
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from support.archive import stanza
 from support.endings import ASSESS, judged, refused, unassessed, unknown
 from support.feeds import packed
 from support.registry import Layer, digest_of, layer, tar_of
@@ -383,6 +385,37 @@ def test_an_architecture_that_is_none(world: World, architecture: str) -> None:
     assert done.code in (1, 3, 5)
     if done.code != 5:
         assert judged(done)["grade"]["letter"] in ("E", None)
+
+
+LIES_ABOUT_SOURCES = {
+    "another source": ("Source: other", "is built from other, its distribution builds it from openssl"),
+    "a newer source": (
+        "Source: openssl (9:9-1)",
+        "is built from openssl 9:9-1, its distribution 3.0.15-1~deb12u1 from",
+    ),
+}
+
+
+@pytest.mark.parametrize(("line", "why"), LIES_ABOUT_SOURCES.values(), ids=LIES_ABOUT_SOURCES)
+def test_an_image_that_lies_about_the_source_of_a_package(world: World, line: str, why: str) -> None:
+    """Notices are about sources: with another source it would seem that none is missing."""
+    kept = [each.replace("Source: openssl\n", "") for each in world.status]
+    world.status = [f"{each}{line}\n" if "Version: 3.0.11" in each else each for each in kept]
+    document = unknown(world.run(*ASSESS), "which notices are about openssl could not be told", re.escape(why))
+    assert [each["kind"] for each in document["deviations"]] == ["source"]
+
+
+def test_a_rebuild_of_the_same_source_is_no_lie(world: World) -> None:
+    """A binary-only upload: deb-version(7), `+b1`."""
+    world.suites["bookworm-security"] = ([], world.suites["bookworm-security"][1])
+    fields = world.suites["bookworm-updates"][1]
+    rebuilt = stanza("tzdata", "2024a-0+deb12u1+b1", "all", Source="tzdata (2024a-0+deb12u1)")
+    world.suites["bookworm-updates"] = ([rebuilt], fields)
+    world.notices[0]["affected"][0]["package"]["name"] = "bash"
+    document = judged(world.run(*ASSESS))
+    assert document["grade"]["letter"] == "A"
+    assert [update["available"] for update in document["updates"]] == ["2024a-0+deb12u1+b1"]
+    assert document["deviations"] == []
 
 
 def test_a_link_as_os_release(world: World) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from affineur import __version__
 from affineur.assessment.contents import Contents, read_contents
-from affineur.assessment.deviations import contradiction, deviations, foreign, of_another_release
+from affineur.assessment.deviations import contradiction, deviations, foreign, mislabelled, of_another_release
 from affineur.assessment.errata import Errata, find_errata, unapplied, upgraded
 from affineur.assessment.facts import base_created, distribution_facts, image_facts
 from affineur.assessment.means import Means
@@ -127,6 +127,7 @@ def _judged(
             choice,
             {key for reference in known for key in reference.keys},
             list(_left_out(configuration, published)),
+            errata.published,
         )
     )
     facts = PolicyFacts(
@@ -189,6 +190,8 @@ def _unknown(
             yield f"{each.reference.name} is not a base for a letter: {why}"
     if published and all(each.complete for each in published) and (why := of_another_release(contents, others)):
         yield why
+    if wrong := dict(mislabelled(contents, errata.published)):
+        yield f"which notices are about {_listed(list(wrong))} could not be told: {next(iter(wrong.values()))}"
     if errata.unexplained:
         yield f"what these updates fix could not be told: {_listed(errata.unexplained)}"
 

@@ -8,8 +8,9 @@ from affineur.packages.inventory import Package
 from affineur.packages.versions import key
 from affineur.repositories.apt.choose import Choice
 from affineur.repositories.apt.model import AptConfiguration, OfferedSuite, SourceEntry
+from affineur.repositories.update import Update
 
-__all__ = ["contradiction", "deviations", "foreign", "of_another_release"]
+__all__ = ["contradiction", "deviations", "foreign", "mislabelled", "of_another_release"]
 
 NAMED = 5  # packages named in a sentence; the rest are counted
 
@@ -21,6 +22,7 @@ def deviations(
     choice: Choice,
     pinned: Iterable[str],
     missing: Iterable[str],
+    published: Iterable[Update],
 ) -> Iterator[Deviation]:
     """Everything that has the image offered something else than its distribution publishes.
 
@@ -29,6 +31,7 @@ def deviations(
         choice: what apt would say inside.
         pinned: fingerprints that may sign the reference suites.
         missing: names of the reference suites that the image's own sources leave out.
+        published: what the reference suites offer that is newer.
     """
     known = set(pinned)
     for name in missing:
@@ -46,6 +49,8 @@ def deviations(
     held = [update.name for update in choice.updates if update.held]
     if held:
         yield Deviation("hold", f"held back although there are updates: {_listed(held)}", "/var/lib/dpkg/status")
+    for _, wrong in mislabelled(contents, published):
+        yield Deviation("source", wrong, "/var/lib/dpkg/status")
     if why := contradiction(contents):
         yield Deviation("os-release", why, f"/{contents.os_release.path}")
 
@@ -80,6 +85,31 @@ def contradiction(contents: Contents) -> str | None:
     if said.id == "debian" and said.version_id and major.isdigit() and major != said.version_id.partition(".")[0]:
         return f"os-release says Debian {said.version_id}, but base-files {base.version} is of Debian {major}"
     return None
+
+
+def mislabelled(contents: Contents, published: Iterable[Update]) -> Iterator[tuple[str, str]]:
+    """(source package, what is wrong) where the image names another source for a package than the distribution does.
+
+    Notices are about sources. An image that says of its openssl that it is built from something else, or from a newer
+    openssl than the newest, would have none of them.
+
+    Args:
+        published: what the reference suites offer that is newer than what is installed.
+    """
+    installed = {(package.name, package.architecture): package for package in contents.packages}
+    seen = set()
+    for update in published:
+        package = installed.get((update.name, update.architecture))
+        if package is None or update.source in seen:
+            continue
+        said = f"the image says that {package.name} {package.version} is built from"
+        if package.source != update.source:
+            seen.add(update.source)
+            yield update.source, f"{said} {package.source}, its distribution builds it from {update.source}"
+        elif key(package.source_version) > key(update.source_version):
+            seen.add(update.source)
+            newest = f"{update.available} from {update.source_version}"
+            yield update.source, f"{said} {package.source} {package.source_version}, its distribution {newest}"
 
 
 def foreign(contents: Contents, published: Sequence[OfferedSuite]) -> tuple[str, ...]:
