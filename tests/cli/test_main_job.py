@@ -1,6 +1,11 @@
 """The main job from end to end, as its user runs it: over HTTP to the exit code, without root or any other program."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,6 +17,7 @@ from support import apt as real_apt
 from support.archive import stanza
 from support.endings import AS_OF, ASSESS, judged, refused, unassessed, unknown
 from support.feeds import record
+from support.leaving_out import leave_out
 from support.registry import tar_of
 from support.world import HOST, World, installed
 
@@ -258,6 +264,53 @@ def test_a_broken_policy(world: World, tmp_path: Path) -> None:
     policy.write_text("name: mine\nhealth:\n  at-leats: B\n")
     refused(world.run("assess", "--policy", str(policy)), 2, str(policy), "at-leats")
     refused(world.run("assess", "--policy", str(tmp_path / "absent")), 2, "absent")
+
+
+def as_process(world: World, stdout: Any, *arguments: str) -> "subprocess.Popen[bytes]":
+    world.publish()
+    command = [sys.executable, "-m", "affineur", *world.words(*arguments)]
+    return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("arguments", [ASSESS, ("assess", "--as-of", AS_OF)], ids=["json", "text"])
+def test_a_reader_that_goes_away_does_not_make_it_accepted(world: World, arguments: tuple[str, ...]) -> None:
+    """`affineur assess … | head -0`, with pipefail."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with open(theirs, "wb") as pipe, as_process(world, pipe, *arguments) as running:  # noqa: PTH123
+        assert running.communicate(timeout=60)[1] == b""
+    assert running.returncode == 1
+
+
+def test_a_disk_that_is_full(world: World) -> None:
+    if not Path("/dev/full").exists():
+        leave_out("needs /dev/full")
+    with Path("/dev/full").open("wb") as full, as_process(world, full, *ASSESS) as running:
+        error = running.communicate(timeout=60)[1].decode()
+    assert running.returncode == 2
+    assert error == "affineur: standard output cannot be written: No space left on device\n"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-16"])
+def test_output_is_utf8_whatever_the_locale_says(world: World, encoding: str) -> None:
+    world.publish()
+    for arguments in (ASSESS, ("assess", "--as-of", AS_OF), ("age", "--as-of", AS_OF)):
+        plain = world.run_words(world.words(*arguments))
+        other = world.run_words(world.words(*arguments), PYTHONIOENCODING=encoding, PYTHONUTF8="0", LC_ALL="C")
+        assert other.code == plain.code
+        assert len(other.out) == len(plain.out)
+
+
+def test_an_interrupt(world: World) -> None:
+    world.registry.latency_s = 20
+    with as_process(world, subprocess.PIPE, "assess") as running:
+        while not world.registry.requests:
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        out, error = running.communicate(timeout=10)
+    assert (running.returncode, out) == (130, b"")
+    assert error.decode().splitlines()[-1] == "affineur: interrupted"
+    assert b"Traceback" not in error
 
 
 def test_timings(world: World) -> None:

@@ -181,9 +181,9 @@ class World:
             self.publish()
         return self.run_words(self.words(command, *arguments))
 
-    def run_words(self, words: Sequence[str]) -> Done:
-        """Run `affineur WORDS` in a process of its own."""
-        return started(self.folder, words)
+    def run_words(self, words: Sequence[str], **variables: str) -> Done:
+        """Run `affineur WORDS` in a process of its own, with further variables of the environment."""
+        return started(self.folder, words, **variables)
 
     def run_inside(self, command: str, *arguments: str, publish: bool = True) -> Done:
         """As `run`, but in this process: for tests that replace a part, or run many times."""

@@ -1,6 +1,7 @@
 """The command line's entry: loads only the command that was asked for, and turns every ending into an exit code."""
 
 import importlib
+import io
 import os
 import sys
 
@@ -71,6 +72,10 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line and exit. The libraries' own exit codes never get out."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # files and pipes are UTF-8 (JSON has to be: RFC 8259 § 8.1); a terminal is what it is
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -102,8 +107,10 @@ def run(arguments: list[str]) -> int:
     except Exception as error:  # the last line of defence: a fault of ours, told without a page of traceback
         if os.environ.get("AFFINEUR_DEBUG"):
             raise
+        from affineur.report.escape import visible
+
         click.echo(
-            f"affineur: a fault of ours: {type(error).__name__}: {error}\n"
+            f"affineur: a fault of ours: {visible(f'{type(error).__name__}: {error}')}\n"
             "Please report it with the command; AFFINEUR_DEBUG=1 shows where it happened.",
             err=True,
         )

@@ -37,12 +37,29 @@ def page(file: Path | None = None) -> Page:
 
 
 def write(text: str, file: Path | None = None) -> None:
-    """Print, or write a file; an empty text prints nothing. Raises InvalidSettings where the file cannot be written."""
+    """Print, or write a file; an empty text prints nothing.
+
+    A reader that has seen enough (`| head`) is no error: the exit code still has its say.
+
+    Raises:
+        InvalidSettings: the file, or standard output, cannot be written.
+    """
     text = text if text.endswith("\n") or not text else text + "\n"
     if file is None:
-        click.echo(text, nl=False)
+        try:
+            click.echo(text, nl=False)
+        except BrokenPipeError:
+            _give_up_stdout()
+        except OSError as error:  # a full disk
+            _give_up_stdout()
+            raise InvalidSettings(f"standard output cannot be written: {error.strerror}") from error
         return
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InvalidSettings(f"{file}: cannot be written: {error.strerror}") from error
+
+
+def _give_up_stdout() -> None:
+    """Have what is still buffered go nowhere, so that it fails no second time at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
