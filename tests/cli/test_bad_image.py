@@ -126,6 +126,68 @@ def test_an_absolute_path_is_one_of_the_image(world: World) -> None:
     assert judged(world.run(*ASSESS))["grade"]["letter"] == "A"
 
 
+SAME_PATH = [
+    "./{}",
+    ".//{}",
+    "/./{}",
+    "var/./lib//dpkg/status",
+    "var/lib/x/../dpkg/status",
+    "srv/../var/lib/dpkg/status",
+]
+
+
+@pytest.mark.parametrize("path", SAME_PATH)
+@pytest.mark.parametrize("top", ["old", "new"])
+def test_every_spelling_of_a_path_is_that_path(world: World, path: str, top: str) -> None:
+    """What engines unpack there counts, however it is spelled; what is below it does not."""
+    if top == "old":
+        old = "\n".join(world.status).encode()
+        world.update()
+        world.layers = [world.layer(), tar_of({path.format(STATUS): old})]
+    else:
+        world.layers = [world.layer()]
+        world.update()
+        world.layers.append(tar_of({path.format(STATUS): "\n".join(world.status).encode()}))
+    assert judged(world.run(*ASSESS))["grade"]["letter"] == ("E" if top == "old" else "A")
+
+
+def test_the_last_entry_of_a_name_counts(world: World) -> None:
+    """An archive may hold a path twice; the second one is unpacked over the first."""
+    old = "\n".join(world.status).encode()
+    world.update()
+    new = "\n".join(world.status).encode()
+    for first, second, letter in ((old, new, "A"), (new, old, "E")):
+        twice = tar_of({STATUS: first})[:-1024].rstrip(b"\0") + bytes(1024)
+        padded = twice.rstrip(b"\0") + bytes(-len(twice.rstrip(b"\0")) % BLOCK)
+        world.registry.push("team/app", "1", [world.layer(), padded + tar_of({STATUS: second})])
+        world.publish()
+        assert judged(world.run(*ASSESS, publish=False))["grade"]["letter"] == letter
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE], ids=["symlink", "hard link"])
+@pytest.mark.parametrize("where", ["the same layer", "the layer below"])
+def test_a_database_that_is_a_link_to_somewhere_else(updated: World, kind: bytes, where: str) -> None:
+    """The layers are searched again for what the link names."""
+    old = "\n".join(each.replace("3.0.15", "3.0.11") for each in updated.status).encode()
+    link = member(STATUS, kind, "srv/else" if kind == tarfile.LNKTYPE else "/srv/else")
+    files: dict[str, bytes | tarfile.TarInfo] = {"srv/else": old}
+    if where == "the same layer":
+        on_top(updated, tar_of({**files, STATUS: link}))
+    else:
+        on_top(updated, tar_of(files), tar_of({STATUS: link}))
+    assert judged(updated.run(*ASSESS))["grade"]["letter"] == "E"
+
+
+def test_an_opaque_directory_hides_the_database_below(updated: World) -> None:
+    unknown(on_top(updated, tar_of({"var/lib/.wh..wh..opq": b""})).run(*ASSESS), "no package was found")
+
+
+def test_records_of_distroless_count_beside_a_database(updated: World) -> None:
+    old = installed("libssl3", "3.0.11-1~deb12u1", Source="openssl").replace("Status: install ok installed\n", "")
+    done = on_top(updated, tar_of({f"{STATUS}.d/libssl3": old.encode()})).run(*ASSESS)
+    assert judged(done)["grade"]["letter"] == "E"
+
+
 @pytest.mark.parametrize("cut", [0.3, 0.9])
 def test_a_layer_that_ends_too_early(updated: World, cut: float) -> None:
     whole = gzip.compress(tar_of({"usr/bin/thing": bytes(range(256)) * 4096}))

@@ -294,6 +294,11 @@ CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {
     "digest that is a path": lambda m: m["layers"][0].update(digest="sha256:../../../etc/passwd"),
     "one layer too many": lambda m: m["layers"].append(m["layers"][0]),
     "thousands of layers": lambda m: m["layers"].extend(m["layers"] * 100_000),
+    "an index as well": lambda m: m.update(
+        manifests=[{**m["config"], "platform": {"os": "linux", "architecture": "amd64"}}]
+    ),
+    "the type of an index": lambda m: m.update(mediaType="application/vnd.oci.image.index.v1+json"),
+    "layers twice, by another spelling": lambda m: m.update(Layers=[]),
     "a chart": lambda m: m["config"].update(mediaType="application/vnd.cncf.helm.config.v1+json"),
     "an artifact": lambda m: m.update(artifactType="application/vnd.example"),
     "embedded data that differs": lambda m: m["config"].update(data="AAAA"),
