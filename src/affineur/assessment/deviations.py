@@ -10,7 +10,7 @@ from affineur.repositories.apt.choose import Choice
 from affineur.repositories.apt.model import AptConfiguration, OfferedSuite, SourceEntry
 from affineur.repositories.update import Update
 
-__all__ = ["contradiction", "deviations", "foreign", "mislabelled", "of_another_release"]
+__all__ = ["contradiction", "deviations", "foreign", "listed", "mislabelled", "of_another_release"]
 
 NAMED = 5  # packages named in a sentence; the rest are counted
 
@@ -48,7 +48,7 @@ def deviations(
         yield Deviation(kind, f"{lost.name} {lost.available} is on offer and would not be taken", lost.because)
     held = [update.name for update in choice.updates if update.held]
     if held:
-        yield Deviation("hold", f"held back although there are updates: {_listed(held)}", "/var/lib/dpkg/status")
+        yield Deviation("hold", f"held back although there are updates: {listed(held)}", "/var/lib/dpkg/status")
     for _, wrong in mislabelled(contents, published):
         yield Deviation("source", wrong, "/var/lib/dpkg/status")
     if why := contradiction(contents):
@@ -144,11 +144,12 @@ def of_another_release(contents: Contents, others: Sequence[str]) -> str | None:
         return None
     return (
         f"{len(others)} of {len(names)} packages are none that {contents.os_release.pretty_name} has published,"
-        f" although os-release says that this is it: {_listed(others)}"
+        f" although os-release says that this is it: {listed(others)}"
     )
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Name a few in a sentence, and count the rest."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
 
