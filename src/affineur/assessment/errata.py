@@ -8,11 +8,10 @@ import msgspec
 from affineur.assessment.means import Means
 from affineur.errata.erratum import Erratum, Finding
 from affineur.errata.gather import gather
-from affineur.errata.publishers import Release
 from affineur.evidence import Evidence, Unassessed
 from affineur.http.addresses import Reach
 from affineur.packages.inventory import Package
-from affineur.packages.osrelease import OSRelease
+from affineur.packages.osrelease import OSRelease, Release
 from affineur.packages.versions import key
 from affineur.repositories.apt.model import Suite
 from affineur.repositories.update import Update

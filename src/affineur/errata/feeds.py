@@ -20,12 +20,13 @@ from affineur.errata.archive import MAX_LIST_BYTES, Record, listed_records, zipp
 from affineur.errata.erratum import Erratum
 from affineur.errata.fetching import Fetching, Web
 from affineur.errata.index import READER, cve_ratings, entries, looked_up
-from affineur.errata.publishers import Ecosystems, Release, ecosystems
+from affineur.errata.publishers import Ecosystems, ecosystems
 from affineur.errata.rating import rerated
 from affineur.errata.severity import table_digest
 from affineur.errors import ContentError, SourceError
 from affineur.evidence import Evidence, Unassessed
 from affineur.http.addresses import Reach
+from affineur.packages.osrelease import Release
 from affineur.progress import Progress
 from affineur.store.feeds import FeedIndex, FeedMeta, FeedStore, local_files, reading, state_of
 

@@ -13,11 +13,11 @@ import msgspec
 from affineur.errata.erratum import Erratum, Finding
 from affineur.errata.match import errata_of_updates, match, merged
 from affineur.errata.plan import BYTE_BUDGET, TIME_BUDGET_S, Fetch, Remembered, described, plan
-from affineur.errata.publishers import Release
 from affineur.errata.unrated import rebuilds, unrated
 from affineur.errors import Unreachable
 from affineur.evidence import Evidence, Unassessed
 from affineur.packages.inventory import Package
+from affineur.packages.osrelease import Release
 from affineur.packages.versions import key
 from affineur.repositories.apt.model import Suite
 from affineur.repositories.update import Update

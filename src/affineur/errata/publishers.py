@@ -7,32 +7,13 @@ the severity comes from the CVEs. Testing and unstable get no notices.
 
 import functools
 import tomllib
-from typing import Protocol
 
 import msgspec
 
 from affineur.errata.data import data
+from affineur.packages.osrelease import Release
 
-__all__ = ["Ecosystems", "Release", "ecosystems", "publishes"]
-
-
-class Release(Protocol):
-    """The fields of os-release that decide which notices are about an image."""
-
-    @property
-    def id(self) -> str:
-        """ID: `debian`, `ubuntu` …"""
-        ...
-
-    @property
-    def version_id(self) -> str:
-        """VERSION_ID: `12`, `14.04` …; empty where there is none."""
-        ...
-
-    @property
-    def codename(self) -> str:
-        """VERSION_CODENAME; empty where there is none."""
-        ...
+__all__ = ["Ecosystems", "ecosystems", "publishes"]
 
 
 class Ecosystems(msgspec.Struct, frozen=True):

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
-__all__ = ["OS_RELEASE", "OSRelease", "OSReleaseReader", "claimed", "parsed"]
+__all__ = ["OS_RELEASE", "OSRelease", "OSReleaseReader", "Release", "claimed", "parsed"]
 
 _ASSIGNMENT = re.compile(
     r"""^[ \t]*([A-Za-z_][A-Za-z0-9_]*)=   # the name; what is no assignment is passed over
@@ -15,6 +15,25 @@ _ASSIGNMENT = re.compile(
           | ([^\n]*) )""",
     re.MULTILINE | re.DOTALL | re.VERBOSE,
 )
+
+
+class Release(Protocol):
+    """The fields that say which release of which distribution is meant; OSRelease has them."""
+
+    @property
+    def id(self) -> str:
+        """ID: `debian`, `ubuntu` …"""
+        ...
+
+    @property
+    def version_id(self) -> str:
+        """VERSION_ID: `12`, `14.04` …; empty where there is none."""
+        ...
+
+    @property
+    def codename(self) -> str:
+        """VERSION_CODENAME, or what stands for it."""
+        ...
 
 
 class OSRelease(msgspec.Struct, frozen=True):

@@ -9,33 +9,14 @@ import tomllib
 from collections.abc import Collection, Iterable
 from datetime import UTC, date, datetime, timedelta
 from importlib import resources
-from typing import Protocol
 
 import msgspec
 
 from affineur.openpgp import merged, split_certificates
+from affineur.packages.osrelease import Release as OSRelease
 from affineur.repositories.apt.model import Release
 
 __all__ = ["NoReference", "ReferenceSuite", "differs", "pinned", "pinned_certificates", "references_for", "stale"]
-
-
-class OSRelease(Protocol):
-    """The fields of os-release that say which distribution's suites count."""
-
-    @property
-    def id(self) -> str:
-        """ID: `debian`, `ubuntu` …"""
-        ...
-
-    @property
-    def version_id(self) -> str:
-        """VERSION_ID: `12`, `14.04` …; empty where there is none."""
-        ...
-
-    @property
-    def codename(self) -> str:
-        """VERSION_CODENAME, or what stands for it."""
-        ...
 
 
 class ReferenceSuite(msgspec.Struct, frozen=True, kw_only=True):
