@@ -20,3 +20,12 @@ def updated(world: World) -> World:
     """An image that lacks nothing: an A, and accepted."""
     world.update()
     return world
+
+
+@pytest.fixture(params=["lacks", "lacks nothing"])
+def either(request: pytest.FixtureRequest, world: World) -> World:
+    """The world, published, with an image that lacks the erratum or lacks nothing."""
+    if request.param == "lacks nothing":
+        world.update()
+    world.publish()
+    return world
