@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -77,6 +77,8 @@ def cells(source: str) -> list[str]:
 
 
 @given(st.text(alphabet=st.sampled_from("a1 `|\\*_[]()<>!&#@:~$-+.=/w\n\x1b\u202e")))
+@example(" -")
+@example("    a")
 def test_a_parser_of_markdown_reads_literal_text(text: str) -> None:
     shown = " ".join(escape.visible(text).split())
     assert [" ".join(cell.split()) for cell in cells(escape.markdown(text))] == [shown, "end"]

@@ -36,7 +36,7 @@ def test_hostile_strings_change_nothing_about_the_structure() -> None:
 
 def test_the_first_lines_are_the_verdict_and_the_reasons() -> None:
     page = markdown.render(assessments.rejected())
-    assert page.startswith("### ❌ reject: grade C until 2024-03-01, then D\n\n`registry.example/team/app:1.4`")
+    assert page.startswith("### ❌ reject: grade C until 2024-02-29, then D\n\n`registry.example/team/app:1.4`")
     assert page.index("**fail**") < page.index("| pass |")
     assert page.index("What could not be told") < page.index("<details>")  # never folded
 

@@ -48,7 +48,7 @@ def test_an_erratum_issued_in_another_zone_counts_by_its_utc_day() -> None:
         (Grade(NOON, None, at_best="B", at_worst="D"), "grade unknown, at best B"),
         (
             Grade(NOON, "B", schedule=(Drop(date(2024, 2, 20), "B", ()), Drop(date(2024, 2, 28), "C", ()))),
-            "grade B until 2024-02-28, then C",
+            "grade B until 2024-02-27, then C",
         ),
         (
             Grade(
@@ -57,7 +57,7 @@ def test_an_erratum_issued_in_another_zone_counts_by_its_utc_day() -> None:
                 schedule=(Drop(date(2024, 2, 28), "C", ()),),
                 bounds=(Span(date(2024, 2, 25), None),),
             ),
-            "grade B until 2024-02-28, then at best C",
+            "grade B until 2024-02-27, then at best C",
         ),
     ],
 )

@@ -19,8 +19,8 @@ SEQUENCE = re.compile("\x1b\\[[0-9;]*m")
     ("name", "first"),
     [
         ("accepted", "ACCEPT  grade A until an erratum is published that it lacks"),
-        ("rejected", "REJECT  grade C until 2024-03-01, then D"),
-        ("undetermined", "UNDETERMINED  grade unknown, at best C until 2024-03-23, then at best D"),
+        ("rejected", "REJECT  grade C until 2024-02-29, then D"),
+        ("undetermined", "UNDETERMINED  grade unknown, at best C until 2024-03-22, then at best D"),
         ("ended", "REJECT  grade unknown"),
     ],
 )

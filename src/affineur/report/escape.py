@@ -45,9 +45,10 @@ def markdown(text: str) -> str:
     """Return `text` as literal text of GitHub-flavoured Markdown: in a paragraph, a list item or a table's cell.
 
     Punctuation that could start markup is backslash-escaped (CommonMark § 2.4). Hosts look for mentions, references to
-    issues, emoji and bare URLs afterwards, in the text that results: an empty HTML comment keeps them apart.
+    issues, emoji and bare URLs afterwards, in the text that results: an empty HTML comment keeps them apart. Spaces in
+    front mean nothing in a paragraph, and could make a list or code of what follows: they are left out.
     """
-    escaped = MARKDOWN_START.sub(r"\1\\\2", MARKDOWN_SPECIAL.sub(r"\\\1", visible(text)))
+    escaped = MARKDOWN_START.sub(r"\1\\\2", MARKDOWN_SPECIAL.sub(r"\\\1", visible(text).lstrip()))
     return MENTION.sub(lambda found: f"{found[1] or ''}<!-- -->", escaped)
 
 

@@ -5,7 +5,7 @@ Sentences come back as they are, with strings from outside in them: each format 
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from affineur.assessment.model import Assessment, SuiteFacts
 from affineur.errata.erratum import Erratum, Severity
@@ -104,10 +104,10 @@ def letter_words(grade: Grade) -> str:
 
 
 def until_words(grade: Grade) -> str:
-    """Say until when that holds: `until 2026-12-01, then D`; where time alone changes nothing, what would."""
+    """Say the last day of it: `until 2026-12-01, then D`; where time alone changes nothing, what would."""
     _, future = past_and_future(grade)
     if future:
-        return f"until {future[0].day}, then {letter_of(grade, future[0])}"
+        return f"until {future[0].day - timedelta(days=1)}, then {letter_of(grade, future[0])}"
     if grade.letter is None:
         return ""
     return "for good" if grade.letter == "F" else "until an erratum is published that it lacks"
