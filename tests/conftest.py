@@ -13,7 +13,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from support.leaving_out import leave_out
 
-
 # In CI one commit passes or fails alike each time; new examples are found wherever else the tests run.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 if os.environ.get("CI"):
