@@ -14,7 +14,7 @@ from http.client import HTTPException
 from pathlib import Path
 from threading import RLock, Thread
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
 import msgspec
 
@@ -157,14 +157,44 @@ class Client:
             LimitExceeded: more than `limit` bytes.
         """
         with self._opened_url(method, url, headers or {}, reach) as (raw, final, account):
-            with _translated(final, "reading the answer"):
-                body = bounded_body(raw, limit, final) if method != "HEAD" else b""
-            account.bytes += len(body)
-            found = Response(raw.status, Headers(raw.headers), body, final)
-        if found.status not in also:
-            wait = retry_after_s(found.headers.get("Retry-After"), time.time())
-            raise_for_status(found.status, url, _shown(body), wait)
-        return found
+            return self._whole(method, raw, url, final, limit, also, account)
+
+    def post(
+        self,
+        url: str,
+        form: Mapping[str, str] | bytes,
+        *,
+        limit: int,
+        headers: Mapping[str, str] | None = None,
+        reach: Reach = Reach.PUBLIC,
+        also: tuple[int, ...] = (),
+    ) -> Response:
+        """Send a form, once, and return the answer of at most `limit` bytes.
+
+        What is posted is likely a secret, or does something: nothing is sent twice, no redirect is followed, and a URL
+        that is mapped to another host is refused.
+
+        Args:
+            form: fields, sent as application/x-www-form-urlencoded; or bytes, whose Content-Type is in `headers`.
+            headers, reach, also: as in `get`.
+
+        Raises: as `get`; ForbiddenAddress also for a URL that is mapped elsewhere, SourceError for a redirect.
+        """
+        if (mapped := self.mirrors.apply(url)) and _origin(mapped) != _origin(url):
+            raise ForbiddenAddress(f"{url} is mapped to {mapped}: a form is not sent to another host than it is for")
+        sent = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **(headers or {})}
+        if not isinstance(form, bytes):
+            form = urlencode(form).encode()
+            sent["Content-Type"] = "application/x-www-form-urlencoded"
+        _, host, port = _origin(url)
+        account = self._account(host, port)
+        raw = self._sent("POST", url, sent, reach, account, form)
+        try:
+            if raw.status in _REDIRECTS and raw.status not in also:
+                raise SourceError(f"{url}: redirects a form (HTTP {raw.status}): not followed")
+            return self._whole("POST", raw, url, url, limit, also, account)
+        finally:
+            _put_aside(raw)
 
     @contextlib.contextmanager
     def stream(
@@ -258,15 +288,36 @@ class Client:
         finally:
             _put_aside(raw)
 
-    def _sent(self, method: str, url: str, headers: Mapping[str, str], reach: Reach, account: Account) -> Exchange:
-        """One hop, with retries."""
-        for attempt in range(1, self._attempts + 1):
-            last = attempt == self._attempts
+    def _whole(
+        self, method: str, raw: Exchange, url: str, final: str, limit: int, also: tuple[int, ...], account: Account
+    ) -> Response:
+        with _translated(final, "reading the answer"):
+            body = bounded_body(raw, limit, final) if method != "HEAD" else b""
+        account.bytes += len(body)
+        found = Response(raw.status, Headers(raw.headers), body, final)
+        if found.status not in also:
+            wait = retry_after_s(found.headers.get("Retry-After"), time.time())
+            raise_for_status(found.status, url, _shown(body), wait)
+        return found
+
+    def _sent(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        reach: Reach,
+        account: Account,
+        body: bytes | None = None,
+    ) -> Exchange:
+        """One hop, with retries where there is no body."""
+        attempts = self._attempts if body is None else 1
+        for attempt in range(1, attempts + 1):
+            last = attempt == attempts
             started = time.monotonic()
             account.requests += 1
             try:
                 with _translated(url, "asking"):
-                    raw = self._once(method, url, headers, reach)
+                    raw = self._once(method, url, headers, reach, body)
             except _Broken:
                 if last:
                     raise
@@ -284,7 +335,7 @@ class Client:
             self._sleep(backoff if wait is None else wait)
         raise AssertionError("the last attempt returns or raises")
 
-    def _once(self, method: str, url: str, headers: Mapping[str, str], reach: Reach) -> Exchange:
+    def _once(self, method: str, url: str, headers: Mapping[str, str], reach: Reach, body: bytes | None) -> Exchange:
         scheme, host, port = _origin(url)
         parts = urlsplit(url)
         proxy = proxy_for(scheme, host, port, self._environment)
@@ -293,7 +344,7 @@ class Client:
             self._addresses.check_name(host, reach)  # the proxy resolves it, so its address is not ours to check
             if scheme == "http":
                 target = urlunsplit((scheme, parts.netloc, parts.path or "/", parts.query, ""))
-        return self._connections.request(Origin(scheme, host, port, reach, proxy), method, target, headers)
+        return self._connections.request(Origin(scheme, host, port, reach, proxy), method, target, headers, body)
 
     def _opened(self, host: str, port: int, reach: Reach) -> "socket.socket":
         connection, found = connected(self._connector, self._addresses, host, port, reach, self._connect_s)

@@ -90,20 +90,22 @@ class Connections:
         self._prepared: dict[tuple[str, int, Reach], list[socket.socket]] = {}
         self._lock = threading.Lock()
 
-    def request(self, origin: Origin, method: str, target: str, headers: Mapping[str, str]) -> Exchange:
-        """Send a request without a body, and read the answer's headers.
+    def request(
+        self, origin: Origin, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Exchange:
+        """Send a request, and read the answer's headers. With a body it is sent once, on a connection of its own.
 
         Raises: OSError, http.client.HTTPException, and what `opener` raises.
         """
         if origin.proxy is not None and origin.scheme == "http":
             headers = {**headers, **_proxy(origin.proxy)[2]}
-        connection = self._idle_one(origin)
+        connection = self._idle_one(origin) if body is None else None
         if connection is not None:
             try:
-                return self._asked(connection, origin, method, target, headers)
+                return self._asked(connection, origin, method, target, headers, None)
             except (ConnectionError, http.client.BadStatusLine):
                 pass  # the server closed it while we wrote (RFC 9112 § 9.3.1): ask again on a new one
-        return self._asked(self._made(origin), origin, method, target, headers)
+        return self._asked(self._made(origin), origin, method, target, headers, body)
 
     def prepare(self, host: str, port: int, reach: Reach) -> None:
         """Connect ahead of a request that will come; whether it will speak TLS is still open. Failing is no error."""
@@ -127,10 +129,16 @@ class Connections:
             self._idle.clear()
 
     def _asked(
-        self, connection: "_Connection", origin: Origin, method: str, target: str, headers: Mapping[str, str]
+        self,
+        connection: "_Connection",
+        origin: Origin,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
     ) -> Exchange:
         try:
-            connection.request(method, target, headers=dict(headers))
+            connection.request(method, target, body, dict(headers))
             response = connection.getresponse()
         except BaseException:
             connection.close()
