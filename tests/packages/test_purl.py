@@ -57,11 +57,22 @@ def test_the_packageurl_library_reads_the_same_back(name: str, version: str, arc
     assert read.to_string() == made
 
 
-@pytest.mark.parametrize("repository", ["registry.example:5000/team/App", "registry.example/app"])
-def test_images_have_one_too(repository: str) -> None:
+@pytest.mark.parametrize(
+    ("registry", "repository"), [("registry.example:5000", "team/App"), ("registry.example", "app")]
+)
+def test_images_have_one_too(registry: str, repository: str) -> None:
     if PackageURL is None:
         leave_out("needs packageurl-python")
     digest = "sha256:" + "a1" * 32
-    read = PackageURL.from_string(oci_purl(repository, digest, "amd64"))
+    read = PackageURL.from_string(oci_purl(registry, repository, digest, "amd64"))
     assert (read.type, read.name, read.version) == ("oci", "app", digest)
-    assert read.qualifiers == {"arch": "amd64", "repository_url": repository}
+    assert read.qualifiers == {"arch": "amd64", "repository_url": f"{registry}/{repository}"}
+
+
+@pytest.mark.parametrize("place", ["oci:build/App", "oci-archive:app", "dir:/srv/app/"])
+def test_an_image_on_this_machine_is_in_no_repository(place: str) -> None:
+    """purl-spec, types/oci-definition.json: repository_url is where the artifact can be found, and is optional."""
+    if PackageURL is None:
+        leave_out("needs packageurl-python")
+    read = PackageURL.from_string(oci_purl(None, place, "sha256:" + "a1" * 32, "amd64"))
+    assert (read.type, read.name, read.qualifiers) == ("oci", "app", {"arch": "amd64"})

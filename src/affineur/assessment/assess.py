@@ -68,8 +68,13 @@ def assess(source: Source, means: Means, policy: Policy) -> Assessment:
 
 
 def _reach(contents: Contents, means: Means) -> Reach:
-    """How local the URLs that the image chooses may lead: as far as its own registry is."""
+    """How local the URLs that the image chooses may lead: as far as its own registry is.
+
+    Where an image file lies says nothing about who made it: from there, as from a registry on the internet.
+    """
     registry = contents.image.reference.registry
+    if registry is None:
+        return Reach.PUBLIC
     host, _, port = registry.rpartition(":") if registry.rpartition(":")[2].isdigit() else (registry, "", "443")
     return means.client.reach(host.strip("[]"), int(port))
 

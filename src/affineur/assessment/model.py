@@ -20,6 +20,7 @@ class ImageFacts(msgspec.Struct, frozen=True):
 
     Attributes:
         reference: as given, fully expanded.
+        registry: null for an image on this machine; `repository` is then its place, such as `oci:build/app`.
         digest: what the name points at (an index's digest, for an index).
         manifest_digest: of the platform's own manifest.
         created: verbatim from the config; None where absent.
@@ -29,7 +30,7 @@ class ImageFacts(msgspec.Struct, frozen=True):
     """
 
     reference: str
-    registry: str
+    registry: str | None
     repository: str
     tag: str | None
     digest: str
@@ -42,6 +43,11 @@ class ImageFacts(msgspec.Struct, frozen=True):
     base_digest: str | None = None
     base_created: str | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """Registry and repository, or the place."""
+        return self.repository if self.registry is None else f"{self.registry}/{self.repository}"
 
 
 class Distribution(msgspec.Struct, frozen=True):

@@ -194,6 +194,11 @@ class Session:
 
     def source(self, reference: str) -> "Source":
         """Where the named image lives. Raises InvalidReference."""
+        from affineur.source.opening import open_source
+
+        return open_source(reference, self._registry)
+
+    def _registry(self, reference: str) -> "Source":
         from affineur.oci.reference import parse_reference
         from affineur.source.credentials import read_auth_file
         from affineur.source.registry import RegistrySource

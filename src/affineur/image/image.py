@@ -8,8 +8,8 @@ from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import MAX_DOCUMENT_BYTES, Document
 from affineur.oci.manifest import Index, Manifest, Schema1, artifact, read_manifest
+from affineur.oci.place import AnyReference
 from affineur.oci.platform import Platform, default_platform, preference
-from affineur.oci.reference import Reference
 from affineur.source.source import Source
 
 __all__ = ["Child", "Image", "choose", "open_image", "read_child", "read_children"]
@@ -48,7 +48,7 @@ class Image(msgspec.Struct, frozen=True):
         layers: base first, compressed; `diff_ids` are their uncompressed digests, as many.
     """
 
-    reference: Reference
+    reference: AnyReference
     document: Document
     children: tuple[Child, ...]
     manifest_document: Document

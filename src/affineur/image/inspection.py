@@ -10,6 +10,7 @@ from affineur.evidence import Unassessed
 from affineur.image.image import Child, Image, read_child
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.manifest import DOCKER_MANIFEST
+from affineur.oci.place import Place
 from affineur.source.source import Source
 
 __all__ = ["Attestation", "Inspection", "LayerData", "More", "PlatformFacts", "beside", "inspection", "read_platforms"]
@@ -123,7 +124,7 @@ def inspection(
     """Put the document together; asks nothing. Args: tags: empty where none were asked for."""
     config, run = image.config, image.config.run
     return Inspection(
-        Name=image.reference.name,
+        Name=image.reference.docker_name if isinstance(image.reference, Place) else image.reference.name,
         Digest=str(image.digest),
         RepoTags=tags,
         Created=image.created or _ABSENT_CREATED.get(image.manifest.media_type),

@@ -103,7 +103,7 @@ def _without_transport(text: str) -> str:
     transport, colon, _ = text.partition(":")
     if colon and transport in _OTHER_TRANSPORTS:
         raise InvalidReference(
-            f"{text!r}: the transport {transport}: is not supported yet, only images in a registry"
+            f"{text!r}: the transport {transport}: names no image in a registry, which is wanted here"
             f" (for a registry or image of the name {transport}, write docker://{text})"
         )
     if "://" in text:

@@ -1,5 +1,6 @@
 """Package URLs: one name for a package that other tools understand. purl-spec, types/deb-definition.json."""
 
+import re
 from urllib.parse import quote
 
 from affineur.packages.inventory import Package
@@ -22,10 +23,17 @@ def deb_purl(package: Package, release: OSRelease | None) -> str | None:
     return f"pkg:deb/{_encoded(vendor)}/{_encoded(package.name)}@{_encoded(package.version)}{_joined(qualifiers)}"
 
 
-def oci_purl(repository: str, digest: str, platform_architecture: str) -> str:
-    """`pkg:oci/debian@sha256:244f…?arch=amd64&repository_url=registry.example/debian` (types/oci-definition.json)."""
-    name = repository.rpartition("/")[2].lower()
-    qualifiers = {"arch": platform_architecture, "repository_url": repository}
+def oci_purl(registry: str | None, repository: str, digest: str, platform_architecture: str) -> str:
+    """`pkg:oci/debian@sha256:244f…?arch=amd64&repository_url=registry.example/debian` (types/oci-definition.json).
+
+    Args:
+        registry: None for an image on this machine; `repository` is its place then, such as `oci:build/app`, whose last
+            part serves as the name.
+    """
+    name = re.split("[/:]", repository.rstrip("/"))[-1].lower()
+    qualifiers = {"arch": platform_architecture}
+    if registry is not None:
+        qualifiers["repository_url"] = f"{registry}/{repository}"
     return f"pkg:oci/{_encoded(name)}@{_encoded(digest)}{_joined(qualifiers)}"
 
 

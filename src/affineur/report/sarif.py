@@ -70,7 +70,7 @@ def _run(assessment: Assessment, rules: list[dict[str, Any]], results: list[dict
         artifact["hashes"] = {"sha-256": visible(encoded_digest)}
     return {
         "tool": {"driver": {"name": "affineur", "version": visible(assessment.affineur), "rules": rules}},
-        "automationDetails": {"id": f"affineur/{_uri(image.registry + '/' + image.repository)}/"},
+        "automationDetails": {"id": f"affineur/{_uri(image.name)}/"},
         "invocations": [{"executionSuccessful": True, "endTimeUtc": assessment.made}],
         "artifacts": [artifact],
         "results": results,
@@ -147,7 +147,7 @@ def _result(
 ) -> dict[str, Any]:
     image = assessment.image
     # The same finding has the same fingerprint in the next tag and on the next day, so not the digest, nor the text.
-    identity = "\0".join((image.registry, image.repository, image.platform, rule, *key))
+    identity = "\0".join((image.registry or "", image.repository, image.platform, rule, *key))
     location: dict[str, Any] = {
         "physicalLocation": {
             "artifactLocation": {"uri": _uri(image.reference), "index": 0},

@@ -16,8 +16,9 @@ _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "cyclonedx.affineur")
 def render(document: Packages) -> str:
     """Return the bill of materials. What was not looked for makes its composition "incomplete", and is named."""
     image = document.image
-    name = f"{image.registry}/{image.repository}"
-    root = oci_purl(name, image.manifest_digest, image.platform.split("/")[ARCHITECTURE_IN_PLATFORM])
+    root = oci_purl(
+        image.registry, image.repository, image.manifest_digest, image.platform.split("/")[ARCHITECTURE_IN_PLATFORM]
+    )
     made = document.made.strftime("%Y-%m-%dT%H:%M:%SZ")
     system = {
         "type": "operating-system",
@@ -40,7 +41,7 @@ def render(document: Packages) -> str:
             "component": {
                 "type": "container",
                 "bom-ref": root,
-                "name": name,
+                "name": image.name,
                 "version": image.manifest_digest,
                 "purl": root,
                 "properties": [{"name": "affineur:reference", "value": image.reference}],

@@ -18,13 +18,12 @@ _NO_ID = re.compile(r"[^A-Za-z0-9.-]")  # SPDX 2.3 § 3.2: what an identifier ma
 def render(document: Packages) -> str:
     """Return the document. Licences are not looked at, which is said as NOASSERTION; the comment names other gaps."""
     image = document.image
-    name = f"{image.registry}/{image.repository}"
-    root = oci_purl(name, image.manifest_digest, image.platform.split("/")[1])
+    root = oci_purl(image.registry, image.repository, image.manifest_digest, image.platform.split("/")[1])
     made = document.made.strftime("%Y-%m-%dT%H:%M:%SZ")
     packages = [_package(package, number) for number, package in enumerate(document.packages, 1)]
     container = {
         "SPDXID": "SPDXRef-Image",
-        "name": name,
+        "name": image.name,
         "versionInfo": image.manifest_digest,
         "downloadLocation": NOT_TOLD,
         "filesAnalyzed": False,

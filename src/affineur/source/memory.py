@@ -7,7 +7,7 @@ from affineur.oci.blob import verified
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import Document
-from affineur.oci.reference import Reference
+from affineur.oci.place import AnyReference
 
 __all__ = ["MemorySource"]
 
@@ -21,7 +21,7 @@ class MemorySource:
     hosts: tuple[str, ...] = ()
     rate_limit: str | None = None
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: AnyReference) -> None:
         self.reference = reference
         self._manifests: dict[str, Document] = {}
         self._tags: dict[str, Digest] = {}

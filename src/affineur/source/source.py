@@ -5,7 +5,7 @@ from typing import Protocol
 
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.document import Document
-from affineur.oci.reference import Reference
+from affineur.oci.place import AnyReference
 
 __all__ = ["Source"]
 
@@ -18,7 +18,7 @@ class Source(Protocol):
     """
 
     @property
-    def reference(self) -> Reference:
+    def reference(self) -> AnyReference:
         """What was asked for."""
         ...
 
@@ -57,5 +57,5 @@ class Source(Protocol):
         ...
 
     def tags(self) -> Iterator[str]:
-        """Every tag of the repository, page by page, in the place's own order."""
+        """Every tag of the repository, page by page, in the place's own order; a folder may have images without one."""
         ...
