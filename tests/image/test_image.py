@@ -8,7 +8,7 @@ import pytest
 from affineur.errors import MalformedDocument, NotFound, SizeMismatch, UnsupportedContent
 from affineur.image.image import open_image, read_child
 from affineur.oci.digest import Digest
-from affineur.oci.manifest import OCI_INDEX, OCI_MANIFEST
+from affineur.oci.manifest import OCI_INDEX, OCI_MANIFEST, SCHEMA_1, Manifest
 from affineur.oci.platform import parse_platform
 from affineur.oci.reference import parse_reference
 from affineur.source.memory import MemorySource
@@ -72,6 +72,7 @@ def test_an_image_without_an_index(repository: Repository) -> None:
     assert image.document is image.manifest_document
     assert (image.digest, image.created, image.children) == (pushed["digest"], "2026-01-01T00:00:00.50000Z", ())
     assert (image.size, image.diff_ids) == (len(LAYER), (Digest.of(LAYER),))
+    assert isinstance(image.manifest, Manifest)
     assert Digest.of(image.config_bytes) == image.manifest.config.digest
 
 
@@ -163,11 +164,34 @@ def test_what_is_no_image_is_named(repository: Repository, members: dict[str, st
         open_image(repository.source)
 
 
-def test_schema_1_is_named(repository: Repository) -> None:
-    kind = "application/vnd.docker.distribution.manifest.v1+prettyjws"
-    repository.manifest({"schemaVersion": 1, "name": "a", "fsLayers": []}, kind, "1")
-    with pytest.raises(UnsupportedContent, match="schema 1"):
-        open_image(repository.source)
+def test_a_schema_1_is_opened_as_far_as_it_says(repository: Repository) -> None:
+    step = {"id": "1" * 64, "created": "2015-01-02T03:04:05Z", "config": {"User": "nobody"}}
+    document = {
+        "schemaVersion": 1,
+        "name": "team/app",
+        "architecture": "arm64",
+        "fsLayers": [{"blobSum": repository.source.add_blob(LAYER)}],
+        "history": [{"v1Compatibility": json.dumps(step)}],
+    }
+    repository.manifest(document, SCHEMA_1[1], "1")
+    image = open_image(repository.source)
+    assert (str(image.platform), image.created, image.config.run.user) == ("linux/arm64", step["created"], "nobody")
+    assert (image.size, image.diff_ids, image.config_bytes) == (None, (), b"")
+    assert b"".join(repository.source.blob(image.layers[0])) == LAYER
+    assert "schema 1" in image.remarks[0]
+
+
+def test_a_child_that_the_index_carries_is_not_asked_for(repository: Repository) -> None:
+    """image-spec 1.1, descriptor.md § Properties, data."""
+    elsewhere = Repository()
+    child = elsewhere.platform("linux/amd64")
+    document = elsewhere.source.manifest(child["digest"])
+    repository.source.add_blob(open_image(elsewhere.source, document=document).config_bytes)
+    repository.index([{**child, "data": base64.b64encode(document.content).decode()}])
+    assert open_image(repository.source, parse_platform("linux/amd64")).manifest_document.content == document.content
+    repository.index([{**child, "data": "e30="}])
+    with pytest.raises(MalformedDocument, match="other content"):
+        open_image(repository.source, parse_platform("linux/amd64"))
 
 
 def test_fewer_diff_ids_than_layers(repository: Repository) -> None:

@@ -195,9 +195,36 @@ def test_nothing_in_the_corpus_of_manifests_raises_anything_else(corpus: Path) -
             continue
 
 
-def test_schema_1_is_recognised() -> None:
-    assert type_of({"schemaVersion": 1, "name": "a", "tag": "b", "fsLayers": [], "history": []}) == SCHEMA_1[0]
-    assert isinstance(read_manifest(document({"schemaVersion": 1, "fsLayers": []}, SCHEMA_1[1])), Schema1)
+OLD = {
+    "schemaVersion": 1,
+    "fsLayers": [{"blobSum": LAYER["digest"]}],
+    "history": [{"v1Compatibility": json.dumps({"id": "1" * 64})}],
+}
+
+
+@pytest.mark.parametrize("served", ["", *SCHEMA_1, "application/json", f"{SCHEMA_1[0]}; charset=utf-8"])
+def test_schema_1_is_recognised(served: str) -> None:
+    read = read_manifest(document(OLD, served))
+    assert isinstance(read, Schema1)
+    assert read.media_type == (SCHEMA_1[0] if SCHEMA_1[0] in served else SCHEMA_1[1])
+
+
+@pytest.mark.parametrize(
+    ("value", "served"),
+    [
+        (OLD, OCI_MANIFEST),
+        (OLD, DOCKER_LIST),
+        ({**OLD, "mediaType": DOCKER_MANIFEST}, ""),
+        (MANIFEST, SCHEMA_1[0]),
+        (INDEX, SCHEMA_1[1]),
+        ({**OLD, "layers": [LAYER]}, ""),
+        ({**OLD, "manifests": []}, SCHEMA_1[0]),
+    ],
+)
+def test_a_schema_1_that_something_else_could_be_read_from_is_refused(value: object, served: str) -> None:
+    """distribution-spec 1.1 § Pulling manifests; CVE-2021-41190."""
+    with pytest.raises(MalformedDocument):
+        read_manifest(document(value, served))
 
 
 def test_an_index_keeps_its_children_in_order() -> None:

@@ -9,6 +9,7 @@ from affineur.http.addresses import AddressPolicy, Reach
 from affineur.http.client import Client
 from affineur.http.mirrors import MirrorMap
 from affineur.image.image import open_image
+from affineur.oci.digest import Digest
 from affineur.oci.reference import parse_reference
 from affineur.source.credentials import Login
 from affineur.source.registry import RegistrySource
@@ -28,7 +29,7 @@ def test_asks_once_for_each_document(registry: Registry, source: OpenSource) -> 
     registry.push("team/app", "1", [tar_of({"a": b"b"})])
     image = open_image(source())
     paths = [path for _, path in registry.requests]
-    assert paths == ["/v2/team/app/manifests/1", f"/v2/team/app/blobs/{image.manifest.config.digest}"]
+    assert paths == ["/v2/team/app/manifests/1", f"/v2/team/app/blobs/{Digest.of(image.config_bytes)}"]
 
 
 def test_every_type_of_manifest_is_asked_for(registry: Registry, source: OpenSource) -> None:

@@ -26,7 +26,7 @@ class ImageFacts(msgspec.Struct, frozen=True):
         created: verbatim from the config; None where absent.
         base_name, base_digest: claimed by annotations or labels.
         base_created: when the lowest layer was made, verbatim from the config's history; only claimed.
-        size: compressed bytes of all layers.
+        size: compressed bytes of all layers; None where the manifest does not state them.
     """
 
     reference: str
@@ -38,7 +38,7 @@ class ImageFacts(msgspec.Struct, frozen=True):
     platform: str
     created: str | None
     layers: int
-    size: int
+    size: int | None
     base_name: str | None = None
     base_digest: str | None = None
     base_created: str | None = None

@@ -98,7 +98,7 @@ def described(source: "Source", image: "Image", found: "Installed") -> "Packages
                 source_version=recorded.package.source_version,
                 status=recorded.package.status,
                 purl=deb_purl(recorded.package, found.release),
-                layer=str(image.diff_ids[recorded.layer]),
+                layer=str(image.diff_ids[recorded.layer]) if image.diff_ids else None,
             )
             for recorded in found.packages
         ),

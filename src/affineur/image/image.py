@@ -4,7 +4,7 @@ import msgspec
 
 from affineur.errors import MalformedDocument, NotFound, SizeMismatch, UnsupportedContent
 from affineur.oci.config import Config, read_config
-from affineur.oci.descriptor import Descriptor
+from affineur.oci.descriptor import UNKNOWN_SIZE, Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import MAX_DOCUMENT_BYTES, Document
 from affineur.oci.manifest import Index, Manifest, Schema1, artifact, read_manifest
@@ -43,6 +43,8 @@ class Image(msgspec.Struct, frozen=True):
         document: what the reference names: the index, or the manifest itself. Its digest is the tag's.
         children: of the index; empty for a plain manifest.
         manifest_document: the chosen platform's manifest; the same as `document` without an index.
+        manifest: a schema 1 where the image is still described by one: then there are no `config_bytes`, no `diff_ids`,
+            and no sizes.
         config_bytes: verified against the manifest; `config` is their meaning.
         platform: what the config says, not what the index claims.
         layers: base first, compressed; `diff_ids` are their uncompressed digests, as many.
@@ -52,7 +54,7 @@ class Image(msgspec.Struct, frozen=True):
     document: Document
     children: tuple[Child, ...]
     manifest_document: Document
-    manifest: Manifest
+    manifest: Manifest | Schema1
     config: Config
     config_bytes: bytes
     index: Index | None = None
@@ -73,9 +75,10 @@ class Image(msgspec.Struct, frozen=True):
         return self.config.diff_ids
 
     @property
-    def size(self) -> int:
-        """Compressed bytes of all layers, as promised by the manifest."""
-        return sum(layer.size for layer in self.layers)
+    def size(self) -> int | None:
+        """Compressed bytes of all layers, as promised by the manifest; None where it promises none."""
+        sizes = [layer.size for layer in self.layers]
+        return None if UNKNOWN_SIZE in sizes else sum(sizes)
 
     @property
     def created(self) -> str | None:
@@ -85,12 +88,25 @@ class Image(msgspec.Struct, frozen=True):
     @property
     def platform(self) -> Platform:
         """As the config says."""
+        old = self.manifest if isinstance(self.manifest, Schema1) else None
         return Platform(
-            os=self.config.os or "unknown",
-            architecture=self.config.architecture or "unknown",
+            os=self.config.os or ("linux" if old else "unknown"),  # as docker took it, before there was another
+            architecture=self.config.architecture or (old.architecture if old else "") or "unknown",
             variant=self.config.variant or None,
             os_version=self.config.os_version or None,
         )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the way in which the image is described says of it, for people."""
+        if not isinstance(self.manifest, Schema1):
+            return ()
+        age = (
+            "it is described by Docker's schema 1, which docker has not written by default since 2016: expect content"
+            " as old, and push it again with a current tool"
+        )
+        signed = "the signatures in its manifest are not verified: nobody vouches for the keys of schema 1"
+        return (age, signed) if self.manifest.signed else (age,)
 
     @property
     def base_name(self) -> str | None:
@@ -111,19 +127,20 @@ class Image(msgspec.Struct, frozen=True):
         return next((place[key] for place in places if place and place.get(key)), None)
 
 
-def open_image(source: Source, platform: Platform | None = None) -> Image:
+def open_image(source: Source, platform: Platform | None = None, document: Document | None = None) -> Image:
     """Read index, manifest and config: one request each.
 
     Args:
         platform: which child of an index; None for Linux on this machine's architecture. An image without an index is
             opened whatever its platform, as skopeo and podman do.
+        document: what `source.manifest()` gave, where it has been asked already.
 
     Raises:
         NotFound: no such thing, or no such platform; names the platforms there are.
-        UnsupportedContent: an artifact, a schema 1 manifest, or no manifest at all; names what it is.
+        UnsupportedContent: an artifact, or no manifest at all; names what it is.
         MalformedDocument, DigestMismatch, SizeMismatch: not what was promised.
     """
-    document = source.manifest()
+    document = document or source.manifest()
     parsed = read_manifest(document)
     index: Index | None = None
     children: tuple[Child, ...] = ()
@@ -135,12 +152,9 @@ def open_image(source: Source, platform: Platform | None = None) -> Image:
     return Image(source.reference, document, children, manifest_document, manifest, config, content, index)
 
 
-def read_child(source: Source, promise: Descriptor) -> tuple[Manifest, Config]:
+def read_child(source: Source, promise: Descriptor) -> tuple[Manifest | Schema1, Config]:
     """Manifest and config of one image of an index. Raises as `open_image`, also for an index within the index."""
-    document = source.manifest(promise.digest)
-    if len(document.content) != promise.size:
-        raise SizeMismatch(document.source, promise.size, len(document.content))
-    parsed = read_manifest(document)
+    parsed = read_manifest(_promised(source, promise))
     if isinstance(parsed, Index):
         raise UnsupportedContent("it is an index within an index")
     manifest, config, _ = _opened(source, parsed, f"{source.reference.name}@{promise.digest}")
@@ -175,13 +189,10 @@ def choose(children: tuple[Child, ...], wanted: Platform, name: str) -> Child:
     raise NotFound(f"{name}: no image for {wanted}; there is: {there}")
 
 
-def _opened(source: Source, parsed: Manifest | Schema1, name: str) -> tuple[Manifest, Config, bytes]:
+def _opened(source: Source, parsed: Manifest | Schema1, name: str) -> tuple[Manifest | Schema1, Config, bytes]:
     """The manifest if it is one of an image, its config and that config's bytes."""
     if isinstance(parsed, Schema1):
-        raise UnsupportedContent(
-            f"{name} is an image of Docker's schema 1, withdrawn in 2019: its content cannot be verified;"
-            " push it again with a current tool"
-        )
+        return parsed, parsed.configuration, b""
     if named := artifact(parsed):
         raise UnsupportedContent(f"{name} is no container image but {named}")
     content = _config(source, parsed.config)
@@ -196,14 +207,23 @@ def _opened(source: Source, parsed: Manifest | Schema1, name: str) -> tuple[Mani
 def _descend(source: Source, index: Index, wanted: Platform) -> tuple[Document, Manifest | Schema1]:
     for _ in range(MAX_NESTED_INDEXES):
         child = choose(read_children(index), wanted, str(source.reference)).descriptor
-        document = source.manifest(child.digest)
-        if len(document.content) != child.size:
-            raise SizeMismatch(document.source, child.size, len(document.content))
+        document = _promised(source, child)
         parsed = read_manifest(document)
         if not isinstance(parsed, Index):
             return document, parsed
         index = parsed
     raise MalformedDocument(f"{source.reference}: indexes nested deeper than {MAX_NESTED_INDEXES}")
+
+
+def _promised(source: Source, promise: Descriptor) -> Document:
+    """A child of an index: asked for, unless the index carries it (image-spec 1.1, descriptor.md § Properties)."""
+    embedded = promise.embedded()
+    if embedded is not None:
+        return Document(embedded, promise.media_type, promise.digest, f"{source.reference.name}@{promise.digest}")
+    document = source.manifest(promise.digest)
+    if len(document.content) != promise.size:
+        raise SizeMismatch(document.source, promise.size, len(document.content))
+    return document
 
 
 def _config(source: Source, promise: Descriptor) -> bytes:

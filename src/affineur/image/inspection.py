@@ -9,7 +9,7 @@ from affineur.errors import Error
 from affineur.evidence import Unassessed
 from affineur.image.image import Child, Image, read_child
 from affineur.oci.descriptor import Descriptor
-from affineur.oci.manifest import DOCKER_MANIFEST
+from affineur.oci.manifest import DOCKER_MANIFEST, SCHEMA_1, Manifest, Schema1
 from affineur.oci.place import Place
 from affineur.source.source import Source
 
@@ -18,12 +18,12 @@ __all__ = ["Attestation", "Inspection", "LayerData", "More", "PlatformFacts", "b
 MAX_PLATFORMS_READ = 64
 """Children of an index whose manifest and config are fetched; the rest are listed as the index describes them."""
 AT_ONCE = 8
-_ABSENT_CREATED = {DOCKER_MANIFEST: "0001-01-01T00:00:00Z"}
-"""What skopeo prints for an absent `created`: null, but for schema 2 Go's zero time."""
+_ABSENT_CREATED = dict.fromkeys((DOCKER_MANIFEST, *SCHEMA_1), "0001-01-01T00:00:00Z")
+"""What skopeo prints for an absent `created`: null, but for Docker's schemas Go's zero time."""
 
 
 class LayerData(msgspec.Struct, frozen=True):
-    """One layer, in the words of containers/image (`types.ImageInspectLayer`)."""
+    """One layer, in the words of containers/image (`types.ImageInspectLayer`): -1 for a size that nobody states."""
 
     MIMEType: str
     Digest: str
@@ -64,12 +64,15 @@ class More(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
 
     Attributes:
         media_type: of what the name points at; `manifest_media_type` of the platform's manifest.
-        created: verbatim, null where the config has none; so is `Created`, but for that case of schema 2.
+        config_digest, config_media_type: None for a schema 1, which has no config of its own.
+        created: verbatim, null where the config has none; so is `Created`, but for that case of Docker's schemas.
+        size: compressed bytes of the layers; None where the manifest does not state them.
         base_name, base_digest: only claimed.
         platforms: of the index, in its order; empty without an index.
         hosts: `host:port` that were asked.
         warnings: the registry's `Warning: 299`.
         rate_limit: what is left of the registry's budget, in its own words.
+        remarks: what the way in which the image is described says of it, as sentences.
     """
 
     schema_: str
@@ -78,10 +81,10 @@ class More(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     manifest_digest: str
     manifest_media_type: str
     platform: str
-    config_digest: str
-    config_media_type: str
+    config_digest: str | None
+    config_media_type: str | None
     created: str | None
-    size: int
+    size: int | None
     diff_ids: tuple[str, ...]
     annotations: dict[str, str]
     index_annotations: dict[str, str]
@@ -94,13 +97,19 @@ class More(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     hosts: tuple[str, ...]
     warnings: tuple[str, ...]
     rate_limit: str | None
+    remarks: tuple[str, ...]
     unassessed: tuple[Unassessed, ...]
 
 
 class Inspection(msgspec.Struct, frozen=True):
-    """`affineur inspect --json`: the keys of `skopeo inspect` with its values, null where it has null, and ours."""
+    """`affineur inspect --json`: the keys of `skopeo inspect` with its values, null where it has null, and ours.
+
+    Attributes:
+        Tag: only of a schema 1: the tag that its manifest claims.
+    """
 
     Name: str
+    Tag: str | msgspec.UnsetType
     Digest: str
     RepoTags: tuple[str, ...]
     Created: str | None
@@ -123,8 +132,16 @@ def inspection(
 ) -> Inspection:
     """Put the document together; asks nothing. Args: tags: empty where none were asked for."""
     config, run = image.config, image.config.run
+    old = image.manifest if isinstance(image.manifest, Schema1) else None
+    described = image.manifest.config if isinstance(image.manifest, Manifest) else None
+    layers = (
+        tuple(LayerData("", str(blob), -1, None) for blob in old.blobs)
+        if old
+        else tuple(LayerData(x.media_type, str(x.digest), x.size, x.annotations) for x in image.layers)
+    )
     return Inspection(
         Name=image.reference.docker_name if isinstance(image.reference, Place) else image.reference.name,
+        Tag=(old.tag if old else "") or msgspec.UNSET,
         Digest=str(image.digest),
         RepoTags=tags,
         Created=image.created or _ABSENT_CREATED.get(image.manifest.media_type),
@@ -132,8 +149,8 @@ def inspection(
         Labels=run.labels,
         Architecture=config.architecture,
         Os=config.os,
-        Layers=tuple(str(layer.digest) for layer in image.layers),
-        LayersData=tuple(LayerData(x.media_type, str(x.digest), x.size, x.annotations) for x in image.layers),
+        Layers=tuple(layer.Digest for layer in layers),
+        LayersData=layers,
         Env=run.env,
         affineur=More(
             schema_="affineur.inspection/1",
@@ -142,8 +159,8 @@ def inspection(
             manifest_digest=str(image.manifest_document.digest),
             manifest_media_type=image.manifest.media_type,
             platform=str(image.platform),
-            config_digest=str(image.manifest.config.digest),
-            config_media_type=image.manifest.config.media_type,
+            config_digest=str(described.digest) if described is not None else None,
+            config_media_type=described.media_type if described is not None else None,
             created=image.created,
             size=image.size,
             diff_ids=tuple(str(each) for each in image.diff_ids),
@@ -158,6 +175,7 @@ def inspection(
             hosts=source.hosts,
             warnings=source.warnings,
             rate_limit=source.rate_limit,
+            remarks=image.remarks,
             unassessed=tuple(unassessed),
         ),
     )

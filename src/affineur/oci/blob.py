@@ -5,10 +5,13 @@ Implements OCI image-spec 1.1, descriptor.md § Verification. Does no I/O: calle
 
 from collections.abc import Iterable, Iterator
 
-from affineur.errors import DigestMismatch, SizeMismatch
-from affineur.oci.descriptor import Descriptor
+from affineur.errors import DigestMismatch, LimitExceeded, SizeMismatch
+from affineur.oci.descriptor import UNKNOWN_SIZE, Descriptor
 
 __all__ = ["verified"]
+
+MAX_UNPROMISED_BYTES = 32 * 1024**3
+"""A blob of which no parent says the size: a layer of a schema 1."""
 
 
 def verified(chunks: Iterable[bytes], promise: Descriptor, source: str) -> Iterator[bytes]:
@@ -23,18 +26,23 @@ def verified(chunks: Iterable[bytes], promise: Descriptor, source: str) -> Itera
 
     Raises:
         SizeMismatch: at the first byte too many, or at the end if some are missing.
+        LimitExceeded: likewise, where the promise is of no size, at MAX_UNPROMISED_BYTES.
         DigestMismatch: at the end; the spec asks for size first, then digest.
         UnsupportedContent: the promise is by an algorithm that cannot be verified here; before any byte is asked for.
     """
     hasher = promise.digest.hasher()
+    known = promise.size != UNKNOWN_SIZE
+    most = promise.size if known else MAX_UNPROMISED_BYTES
     received = 0
     for chunk in chunks:
         received += len(chunk)
-        if received > promise.size:  # a hostile registry may never stop sending
+        if received > most:  # a hostile registry may never stop sending
             break
         hasher.update(chunk)
         yield chunk
-    if received != promise.size:
+    if not known and received > most:
+        raise LimitExceeded(f"{source}: more than {most} bytes")
+    if known and received != promise.size:
         raise SizeMismatch(source, promise.size, received)
     if hasher.hexdigest() != promise.digest.encoded:
         raise DigestMismatch(source, promise.digest, f"{promise.digest.algorithm}:{hasher.hexdigest()}")

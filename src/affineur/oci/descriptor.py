@@ -10,14 +10,17 @@ from affineur.errors import MalformedDocument
 from affineur.oci.digest import Digest
 from affineur.oci.platform import Platform
 
-__all__ = ["Descriptor"]
+__all__ = ["UNKNOWN_SIZE", "Descriptor"]
+
+UNKNOWN_SIZE = -1
+"""Of a schema 1's layers. No document can say so: only we."""
 
 
 class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
     """The type, address and size of some content.
 
     Attributes:
-        size: bytes as transferred, an int64.
+        size: bytes as transferred, an int64; UNKNOWN_SIZE where nobody promises any.
         data: the content itself, base64, where the parent carries it; read it with `embedded`.
         urls: further places (foreign layers); never asked without the address rules.
     """

@@ -34,7 +34,7 @@ class Document(msgspec.Struct, frozen=True):
     Attributes:
         content: exactly as served.
         media_type: Content-Type as served, without its parameters; "" where there was none.
-        digest: of `content`, by our own hash.
+        digest: of `content` (of a signed schema 1: of what it signs), by our own hash.
         source: URL or path, for messages and evidence.
     """
 

@@ -10,6 +10,7 @@ import msgspec
 from affineur.errors import MalformedDocument, UnsupportedContent
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.document import Document, decoded, spellings
+from affineur.oci.schema1 import SCHEMA_1, Schema1, read_schema1
 
 __all__ = [
     "ACCEPT",
@@ -29,12 +30,8 @@ OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 DOCKER_LIST = "application/vnd.docker.distribution.manifest.list.v2+json"
 DOCKER_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
-SCHEMA_1 = (
-    "application/vnd.docker.distribution.manifest.v1+prettyjws",
-    "application/vnd.docker.distribution.manifest.v1+json",
-)
 ACCEPT = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, *SCHEMA_1)
-"""Every type a registry may answer with; schema 1 is asked for so that it can be named."""
+"""Every type a registry may answer with."""
 
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 MAX_CHILDREN = 10_000
@@ -104,16 +101,6 @@ class Index(msgspec.Struct, frozen=True, rename="camel"):
     annotations: dict[str, str] | None = None
 
 
-class Schema1(msgspec.Struct, frozen=True, rename="camel"):
-    """Docker's first schema: recognised so that it can be named; its layers cannot be verified against a config."""
-
-    schema_version: int
-    name: str = ""
-    tag: str = ""
-    architecture: str = ""
-    media_type: str = ""
-
-
 AnyManifest: TypeAlias = Manifest | Index | Schema1
 
 
@@ -142,7 +129,9 @@ def read_manifest(document: Document) -> AnyManifest:
     shape = decoded(document.content, _Shape, source, _KEYS)
     media_type = _media_type(document, shape)
     if media_type in SCHEMA_1:
-        return msgspec.structs.replace(decoded(document.content, Schema1, source, _KEYS), media_type=media_type)
+        if shape.manifests or shape.layers or shape.config:
+            raise MalformedDocument(f"{source}: claims to be a schema 1, and has later members too")
+        return read_schema1(document.content, _served(document), source)
     if shape.schema_version != 2:
         raise MalformedDocument(f"{source}: schemaVersion is {shape.schema_version}, not 2")
     if media_type in _INDEX_TYPES:
@@ -158,15 +147,21 @@ def read_manifest(document: Document) -> AnyManifest:
     return msgspec.structs.replace(manifest, media_type=media_type)
 
 
+def _served(document: Document) -> str:
+    """Content-Type without its parameters, which distribution-spec 1.1 § Pulling manifests leaves without a meaning."""
+    return document.media_type.partition(";")[0].strip().lower()
+
+
 def _media_type(document: Document, shape: _Shape) -> str:
-    served = document.media_type.partition(";")[0].strip().lower()
-    stated = shape.media_type or ""
-    if shape.schema_version == 1:
-        return served if served in SCHEMA_1 else SCHEMA_1[0]
+    served, stated = _served(document), shape.media_type or ""
     if stated and served in ACCEPT and stated != served:
         raise MalformedDocument(f"{document.source}: served as {served}, but says that it is {stated}")
+    if shape.schema_version == 1 and not stated and served not in ACCEPT:
+        return SCHEMA_1[0]
     for media_type in (stated, served):
         if media_type in ACCEPT:
+            if (media_type in SCHEMA_1) != (shape.schema_version == 1):
+                raise MalformedDocument(f"{document.source}: {media_type} of schemaVersion {shape.schema_version}")
             return media_type
     if stated:
         raise UnsupportedContent(f"{document.source} is no image: its media type is {stated[:200]}")
@@ -174,8 +169,6 @@ def _media_type(document: Document, shape: _Shape) -> str:
         return OCI_INDEX
     if shape.config and shape.layers:
         return OCI_MANIFEST
-    if shape.fs_layers:
-        return SCHEMA_1[0]
     raise UnsupportedContent(f"{document.source} is no image manifest or index (served as {served or 'no type'})")
 
 

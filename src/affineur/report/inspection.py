@@ -20,7 +20,8 @@ def render(found: Inspection, width: int = 80, colour: bool = False) -> str:
     page.fact("type", more.media_type, 10)
     page.fact("platform", more.platform, 10)
     page.fact("created", more.created or "not stated", 10)
-    page.fact("size", f"{megabytes(more.size)} compressed, {_counted(len(found.Layers), 'layer')}", 10)
+    size = "size unknown" if more.size is None else f"{megabytes(more.size)} compressed"
+    page.fact("size", f"{size}, {_counted(len(found.Layers), 'layer')}", 10)
     if more.base_name or more.base_digest:
         page.fact("base", f"{more.base_name or 'unnamed'} {more.base_digest or ''} (only claimed)", 10)
     if more.user:
@@ -39,6 +40,8 @@ def render(found: Inspection, width: int = 80, colour: bool = False) -> str:
     page.title("Asked", ", ".join(more.hosts))
     if more.rate_limit is not None:
         page.fact("budget", f"{more.rate_limit} requests are left", 10)
+    for remark in more.remarks:
+        page.fact("remark", remark, 10, "warn")
     for warning in more.warnings:
         page.fact("warning", warning, 10, "warn")
     for gap in more.unassessed:
@@ -72,7 +75,8 @@ def _layers(page: Page, found: Inspection) -> None:
     page.title("Layers", "base first")
     for layer in found.LayersData:
         kind = layer.MIMEType.rpartition(".")[2] if layer.MIMEType.startswith("application/vnd.") else layer.MIMEType
-        page.paragraph(f"{layer.Digest} {megabytes(layer.Size)} {kind}", 2)
+        size = f" {megabytes(layer.Size)}" if layer.Size >= 0 else ""
+        page.paragraph(f"{layer.Digest}{size} {kind}".rstrip(), 2)
 
 
 def _pairs(page: Page, title: str, pairs: dict[str, str]) -> None:

@@ -195,8 +195,10 @@ def support_words(lifecycle: Lifecycle) -> str:
     return said
 
 
-def size_words(size: int) -> str:
-    """Return bytes as people read them, in powers of 1000: `47.3 MB`."""
+def size_words(size: int | None) -> str:
+    """Return bytes as people read them, in powers of 1000: `47.3 MB`; None is an unknown size."""
+    if size is None:
+        return "unknown size"
     amount, unit = float(size), "B"
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if amount < 999.95 or unit == "TB":

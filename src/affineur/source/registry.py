@@ -31,6 +31,7 @@ from affineur.oci.digest import Digest
 from affineur.oci.document import MAX_DOCUMENT_BYTES, Document, decoded
 from affineur.oci.manifest import ACCEPT
 from affineur.oci.reference import DEFAULT_REGISTRY, Reference
+from affineur.oci.schema1 import content_digest
 from affineur.source.auth import Token, challenges, fetch_token
 from affineur.source.credentials import Login, login_for
 
@@ -128,7 +129,7 @@ class RegistrySource:
         url = f"{self.url}/manifests/{name}"
         what = f"{self.reference.name}{'@' if ':' in name else ':'}{name}"
         response = self._get(url, what, MAX_DOCUMENT_BYTES, accept=", ".join(ACCEPT))
-        digest = Digest.of(response.body, promised.algorithm if promised is not None else "sha256")
+        digest = content_digest(response.body, what, promised.algorithm if promised is not None else "sha256")
         if promised is not None and digest != promised:
             raise DigestMismatch(what, promised, digest)
         media_type = response.headers.get("Content-Type").partition(";")[0].strip().lower()
