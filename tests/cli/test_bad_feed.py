@@ -76,9 +76,34 @@ def test_a_feed_that_is_broken(world: World, content: bytes | None, why: str) ->
 def test_a_feed_that_is_broken_where_nothing_newer_is_published(
     updated: World, content: bytes | None, why: str
 ) -> None:
-    """The suites alone say that there is nothing to explain; that the feed could not be read is said."""
-    document = judged(run_with_feed(updated, content))
+    """With its notices the image is an A; without them nobody knows what the mirror does not offer yet."""
+    document = unknown(run_with_feed(updated, content), why)
     assert why in unassessed(document)
+    assert document["grade"]["at_best"] is None
+    assert document["verdict"]["decision"] == "undetermined"
+
+
+def test_the_same_image_with_a_feed_is_an_a(updated: World) -> None:
+    """What the broken feeds above take away."""
+    updated.notices = [*updated.notices, ELSEWHERE]
+    assert judged(updated.run(*ASSESS))["grade"]["letter"] == "A"
+
+
+def test_losing_the_feed_never_gives_a_better_letter(updated: World) -> None:
+    """A notice that no suite has the fix of yet makes a C; without the feed there is no letter, so no A either."""
+    updated.notices = [
+        record("DSA-2-1", [("Debian:12", "tzdata", "2026c-0+deb12u1")], cves=["CVE-2026-1111"], published="2026-11-10T00:00:00Z"),
+        RATING,
+    ]
+    assert judged(updated.run(*ASSESS))["grade"]["letter"] == "C"
+    unknown(run_with_feed_at(updated, ""), "no feed of notices is configured")
+
+
+def test_one_notice_of_many_that_cannot_be_read(updated: World) -> None:
+    """It may be about this image."""
+    whole = record("DSA-1-1", [("Debian:12", "openssl", FIXED)], cves=["CVE-2026-1111"])
+    broken = record("DSA-3-1", affected="none")
+    unknown(run_with_feed(updated, packed([whole, broken, ELSEWHERE])), "may be a notice could not be read: DSA-3-1")
 
 
 def test_a_feed_that_fails(world: World) -> None:

@@ -44,7 +44,7 @@ def test_the_date_is_the_first_publication() -> None:
 
 
 def test_without_a_publication_date_the_last_change_is_a_bound() -> None:
-    found = notice(record("DSA-1-1", [("Debian:12", "a", "1")], published=None))
+    found = notice(record("DSA-1-1", [("Debian:12", "a", "1")], published=None, modified="2026-02-03T04:05:06Z"))
     assert (found.issued, found.at_latest) == (None, datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC))
 
 

@@ -13,7 +13,7 @@ from affineur.errata.match import cves, errata_of_updates, match, summary
 from affineur.packages.inventory import Package
 from affineur.repositories.update import Update
 from affineur.store.feeds import FeedStore
-from support.feeds import debian_records, packed
+from support.feeds import debian_records, packed, told
 from support.leaving_out import leave_out
 
 TRUSTY = Distribution("ubuntu", "14.04", "trusty", "Ubuntu 14.04.5 LTS", "notices with CVEs", "")
@@ -66,7 +66,7 @@ def test_the_articles_ubuntu_updates_bring_the_notices_known_to_lie_in_them(corp
     feeds = Feeds(FeedStore(tmp_path), None, base=str(notices))
     updates = updates_of(rows, sources)
 
-    errata, unassessed, evidence = feeds.errata_for(TRUSTY, {update.source for update in updates})
+    errata, unassessed, evidence = told(feeds.errata_for(TRUSTY, {update.source for update in updates}))
     found = errata_of_updates(updates, errata)
 
     assert len(updates) == 55
@@ -85,7 +85,7 @@ def test_the_articles_ubuntu_image_lacks_all_of_them_and_the_updated_one_none(co
     updates = updates_of(rows, sources)
     before = [Package(u.name, u.installed, u.architecture, u.source, u.installed) for u in updates]
     after = [Package(u.name, u.available, u.architecture, u.source, u.available) for u in updates]
-    errata, _, _ = feeds.errata_for(TRUSTY, {update.source for update in updates})
+    errata, _, _ = told(feeds.errata_for(TRUSTY, {update.source for update in updates}))
 
     lacking = match(before, errata)
 
@@ -99,7 +99,7 @@ def test_the_articles_ubuntu_image_lacks_all_of_them_and_the_updated_one_none(co
 @pytest.mark.corpus
 def test_dates_are_those_of_the_first_publication(corpus: Path, tmp_path: Path) -> None:
     feeds = Feeds(FeedStore(tmp_path), None, base=str(corpus / "errata" / "ubuntu-trusty-usn-osv.json"))
-    errata, _, _ = feeds.errata_for(TRUSTY, ["bash"])
+    errata, _, _ = told(feeds.errata_for(TRUSTY, ["bash"]))
     assert [erratum.id for erratum in errata] == ["USN-3294-1"]
     assert errata[0].issued == datetime(2017, 5, 17, 17, 6, 15, 319787, UTC)  # `modified` says 2025-07-16
     assert errata[0].cves == ("CVE-2016-0634", "CVE-2016-7543", "CVE-2016-9401", "CVE-2017-5932")
@@ -114,7 +114,7 @@ def test_every_debian_advisory_of_the_table_is_lacking_just_below_its_fix(corpus
     archive.write_bytes(packed(debian_records(table)))
     feeds = Feeds(FeedStore(tmp_path / "store"), None, base=(tmp_path / "given").as_uri())
 
-    errata, unassessed, _ = feeds.errata_for(BOOKWORM, {row[2] for row in rows})
+    errata, unassessed, _ = told(feeds.errata_for(BOOKWORM, {row[2] for row in rows}))
 
     assert unassessed == []
     by_id = {erratum.id: erratum for erratum in errata}

@@ -8,11 +8,24 @@ import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FeedServer", "debian_records", "feed_server", "packed", "record"]
+from affineur.errata.erratum import Erratum
+from affineur.errata.noticed import Noticed
+from affineur.evidence import Evidence, Unassessed
+
+__all__ = ["FeedServer", "debian_records", "feed_server", "packed", "record", "told"]
+
+TODAY = f"{datetime.now(UTC):%Y-%m-%d}T00:00:00Z"
+"""A feed whose newest record is older than some days is no base for a letter."""
+
+
+def told(noticed: Noticed) -> tuple[list[Erratum], list[Unassessed], list[Evidence]]:
+    """What was found, what could not be told, and the evidence."""
+    return list(noticed.errata), list(noticed.unassessed), list(noticed.evidence)
 
 
 def record(
@@ -28,7 +41,7 @@ def record(
         "schema_version": "1.7.0",
         "id": identifier,
         "summary": f"{identifier} - security update",
-        "modified": "2026-02-03T04:05:06Z",
+        "modified": TODAY,
         "upstream": list(cves),
         "affected": [
             {

@@ -8,6 +8,7 @@ import msgspec
 from affineur.assessment.means import Means
 from affineur.errata.erratum import Erratum, Finding
 from affineur.errata.gather import gather
+from affineur.errata.noticed import Noticed
 from affineur.evidence import Evidence, Unassessed
 from affineur.http.addresses import Reach
 from affineur.packages.inventory import Package
@@ -26,12 +27,14 @@ class Errata(msgspec.Struct, frozen=True):
     Attributes:
         findings: the errata that are lacking, one finding per source package.
         published: what the distribution offers, with the errata of each update.
+        gaps: why a published notice that the image lacks may not be known.
         unexplained: updates of which nothing says what they fix: notices could not be read, nor their changelogs. Where
             all notices were read, an update that none speaks of is no security update but by its suite.
     """
 
     findings: tuple[Finding, ...]
     published: tuple[Update, ...]
+    gaps: tuple[str, ...]
     unexplained: tuple[str, ...]
     evidence: tuple[Evidence, ...]
     unassessed: tuple[Unassessed, ...]
@@ -84,11 +87,11 @@ def find_errata(
             byte_budget=means.settings.feeds.changelog_bytes,
         )
     untold = {problem.what for problem in gathered.unassessed}
-    complete = not any(what.startswith(("notices", "errata")) for what in untold)
     return Errata(
         findings=tuple(_out_by_now(finding, means.now) for finding in gathered.findings),
         published=gathered.updates,
-        unexplained=() if complete else tuple(_unexplained(gathered.updates, untold)),
+        gaps=gathered.gaps,
+        unexplained=tuple(_unexplained(gathered.updates, untold)) if gathered.gaps else (),
         evidence=gathered.evidence,
         unassessed=gathered.unassessed,
     )
@@ -97,10 +100,8 @@ def find_errata(
 class _NoNotices:
     """Stands for the feed where the settings name none."""
 
-    def errata_for(
-        self, distribution: Release, sources: Mapping[str, str]
-    ) -> tuple[list[Erratum], list[Unassessed], list[Evidence]]:
-        return [], [Unassessed(f"notices of {distribution.id}", "no feed of notices is configured (feeds.osv)")], []
+    def errata_for(self, distribution: Release, sources: Mapping[str, str]) -> Noticed:
+        return Noticed.nothing(f"notices of {distribution.id}", "no feed of notices is configured (feeds.osv)")
 
     def rated(self, distribution: Release, errata: Sequence[Erratum]) -> list[Erratum]:
         return list(errata)

@@ -97,6 +97,7 @@ def _unknown(found: Found) -> Iterator[str]:
         yield why
     if wrong := dict(mislabelled(contents, errata.published)):
         yield f"which notices are about {listed(list(wrong))} could not be told: {next(iter(wrong.values()))}"
+    yield from errata.gaps
     if errata.unexplained:
         yield f"what these updates fix could not be told: {listed(errata.unexplained)}"
 

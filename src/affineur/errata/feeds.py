@@ -5,6 +5,9 @@ of all its releases; it is some 100 MB, so it is fetched once, asked for by its 
 the facts that are needed (store/feeds.py). A feed that does not answer in time is replaced by the copy of last time,
 whose date is said; without one, the errata could not be told. OSV does not sign its archives: they are as authentic as
 the server that TLS names.
+
+A letter needs the notices as they are today: a copy that its server has not confirmed for `GOOD_FOR`, or a folder whose
+newest record is older than that, may lack what was published since (docs/decisions/0009-unread-notices.md).
 """
 
 import hashlib
@@ -19,7 +22,8 @@ import msgspec
 from affineur.errata.archive import MAX_LIST_BYTES, Record, listed_records, zipped_records
 from affineur.errata.erratum import Erratum
 from affineur.errata.fetching import Fetching, Web
-from affineur.errata.index import READER, cve_ratings, entries, looked_up
+from affineur.errata.index import READER, Passed, covers, cve_ratings, entries, looked_up
+from affineur.errata.noticed import Noticed
 from affineur.errata.publishers import Ecosystems, ecosystems
 from affineur.errata.rating import rerated
 from affineur.errata.severity import table_digest
@@ -39,6 +43,8 @@ RECHECK_AFTER_S = 900.0
 """A copy that was confirmed less than this ago is used without asking again."""
 OLD_AFTER = timedelta(days=1)
 """A copy not confirmed for longer than this may lack notices, and the report says from which date on."""
+GOOD_FOR = timedelta(days=7)
+"""A copy older than this is no base for a letter. As long as Debian lets its security suite's Release be valid."""
 
 
 class _Held(NamedTuple):
@@ -47,6 +53,7 @@ class _Held(NamedTuple):
     facts: FeedIndex | None
     problems: list[Unassessed]
     evidence: list[Evidence]
+    gaps: list[str]
 
 
 class Feeds:
@@ -82,9 +89,7 @@ class Feeds:
         self._progress = progress or Progress()
         self._held: dict[str, _Held] = {}
 
-    def errata_for(
-        self, distribution: Release, sources: Collection[str]
-    ) -> tuple[list[Erratum], list[Unassessed], list[Evidence]]:
+    def errata_for(self, distribution: Release, sources: Collection[str]) -> Noticed:
         """Find every notice about one of the source packages.
 
         Args:
@@ -92,20 +97,24 @@ class Feeds:
                 differ) leaves out, and so need not rate, the notices that this version does not lack.
 
         Returns:
-            the errata, oldest first (fixes for paying customers marked `paid_only`; where one notice has both kinds,
-            those have `+pro` after the id); what could not be told; where it comes from.
+            the errata, oldest first: fixes for paying customers marked `paid_only`; where one notice has both kinds,
+            those have `+pro` after the id.
         """
         found = ecosystems(distribution)
         if isinstance(found, str):
-            return [], [Unassessed("errata", found)], []
+            return Noticed.nothing("errata", found)
         held = self._hold(found)
+        known = Noticed((), tuple(held.problems), tuple(held.evidence), tuple(held.gaps))
         if held.facts is None:
-            return [], list(held.problems), list(held.evidence)
+            return known
         try:
+            if not covers(held.facts, found):
+                why = f"the {found.feed} feed has no notice about {found.free[0]}"
+                return known.but(unassessed=[Unassessed("errata", why)], gaps=[why])
             errata, problems = looked_up(held.facts, found, sources)
         except (ContentError, msgspec.DecodeError) as error:
-            return [], [Unassessed(f"errata of {distribution.id}", f"the index is damaged: {error}")], []
-        return errata, [*held.problems, *problems], list(held.evidence)
+            return Noticed.nothing(f"errata of {distribution.id}", f"the index is damaged: {error}")
+        return known.but(errata=errata, unassessed=problems)
 
     def rated(self, distribution: Release, errata: Iterable[Erratum]) -> list[Erratum]:
         """Rate unrated errata (a changelog's) by the CVEs that they name, as far as the feed knows them."""
@@ -143,7 +152,8 @@ class Feeds:
                 index = self._built(name, wanted, _records_of(files), lambda: (str(base), state, "", self._now()))
         except (OSError, ContentError) as error:
             return _nothing(what, str(error))
-        return _Held(index, _broken(index.meta, wanted), [_evidence(index, wanted)])
+        gaps = [*_unread(index.meta, wanted), *_too_old(what, index.meta.newest, self._now(), "newest record")]
+        return _Held(index, _broken(index.meta, wanted), [_evidence(index, wanted)], gaps)
 
     def _from_web(self, wanted: Ecosystems) -> _Held:
         what, url = f"notices of {wanted.feed}", f"{self._base}/{wanted.feed}/all.zip"
@@ -166,7 +176,8 @@ class Feeds:
         if problem or self._now() - index.checked > OLD_AFTER:
             since = f"{index.checked:%Y-%m-%d %H:%M} UTC"
             problems.append(Unassessed(f"{what} after {since}", problem or "the copy of that time is used (--offline)"))
-        return _Held(index, problems, [_evidence(index, wanted)])
+        gaps = [*_unread(index.meta, wanted), *_too_old(what, index.checked, self._now(), "copy at hand")]
+        return _Held(index, problems, [_evidence(index, wanted)], gaps)
 
     def _asked(self, web: Web, url: str, index: FeedIndex | None, wanted: Ecosystems) -> FeedIndex:
         """Ask whether there is a newer archive, and index it."""
@@ -196,15 +207,17 @@ class Feeds:
         records: Iterable[Record],
         origin: Callable[[], tuple[str, str, str, datetime]],
     ) -> FeedIndex:
-        counts: dict[str, int] = {}
-        broken: list[str] = []
+        passed = Passed()
 
         def about() -> FeedMeta:
             source, etag, digest, retrieved = origin()
-            return FeedMeta(source, etag, retrieved, digest, _version(wanted), counts, tuple(broken))
+            broken, unread = tuple(passed.broken), tuple(passed.unread)
+            return FeedMeta(
+                source, etag, retrieved, digest, _version(wanted), passed.counts, broken, unread, passed.newest
+            )
 
         with self._progress.stage(f"index of {wanted.feed}"):
-            return self._store.build(name, entries(records, wanted.notices, counts, broken), about)
+            return self._store.build(name, entries(records, wanted.notices, passed), about)
 
     def _name(self, wanted: Ecosystems) -> str:
         return f"osv-{wanted.feed}-{hashlib.sha256(self._base.encode()).hexdigest()[:12]}"
@@ -234,7 +247,20 @@ def _records_of(files: list[Path]) -> Iterator[Record]:
 
 
 def _nothing(what: str, why: str) -> _Held:
-    return _Held(None, [Unassessed(what, why)], [])
+    nothing = Noticed.nothing(what, why)
+    return _Held(None, list(nothing.unassessed), [], list(nothing.gaps))
+
+
+def _unread(meta: FeedMeta, wanted: Ecosystems) -> Iterator[str]:
+    if meta.unread:
+        yield f"a record of the {wanted.feed} feed that may be a notice could not be read: {meta.unread[0]}"
+
+
+def _too_old(what: str, dated: datetime | None, now: datetime, which: str) -> Iterator[str]:
+    if dated is None:
+        yield f"{what}: no record says when it was changed, so how old they are could not be told"
+    elif now - dated > GOOD_FOR:
+        yield f"{what}: the {which} is of {dated:%Y-%m-%d}, and there may be newer ones ({(now - dated).days} days)"
 
 
 def _broken(meta: FeedMeta, wanted: Ecosystems) -> list[Unassessed]:

@@ -12,6 +12,7 @@ import msgspec
 
 from affineur.errata.erratum import Erratum, Finding
 from affineur.errata.match import errata_of_updates, match, merged
+from affineur.errata.noticed import Noticed
 from affineur.errata.plan import BYTE_BUDGET, TIME_BUDGET_S, Fetch, Remembered, described, plan
 from affineur.errata.unrated import rebuilds, unrated
 from affineur.errors import Unreachable
@@ -28,9 +29,7 @@ __all__ = ["Gathered", "Notices", "gather", "lowest_versions"]
 class Notices(Protocol):
     """Where notices come from; affineur.errata.feeds.Feeds is one."""
 
-    def errata_for(
-        self, distribution: Release, sources: Mapping[str, str]
-    ) -> tuple[list[Erratum], list[Unassessed], list[Evidence]]:
+    def errata_for(self, distribution: Release, sources: Mapping[str, str]) -> Noticed:
         """Find the notices that these versions of source packages lack."""
         ...
 
@@ -46,6 +45,7 @@ class Gathered(msgspec.Struct, frozen=True):
         findings: the errata that the image lacks, oldest first; those `paid_only` are not to be counted.
         updates: as given, with their errata filled in.
         errata: all that were found, lacking or brought by an update.
+        gaps: why a notice that is out may be among none of these; see Noticed.
     """
 
     findings: tuple[Finding, ...]
@@ -53,6 +53,7 @@ class Gathered(msgspec.Struct, frozen=True):
     errata: tuple[Erratum, ...]
     unassessed: tuple[Unassessed, ...]
     evidence: tuple[Evidence, ...]
+    gaps: tuple[str, ...]
 
 
 def lowest_versions(packages: Sequence[Package]) -> dict[str, str]:
@@ -84,8 +85,8 @@ def gather(
         fetch: fetches a .deb for its changelog; None where nothing may be asked (`--offline`).
         remembered: changelogs read earlier.
     """
-    noticed, problems, evidence = notices.errata_for(distribution, lowest_versions(packages))
-    wanted, unplanned = plan(updates, noticed, byte_budget=byte_budget, remembered=remembered)
+    published = notices.errata_for(distribution, lowest_versions(packages))
+    wanted, unplanned = plan(updates, published.errata, byte_budget=byte_budget, remembered=remembered)
     changelogs = described(
         wanted,
         fetch or _refused,
@@ -94,14 +95,15 @@ def gather(
         remembered=remembered,
         codename=distribution.codename,
     )
-    known = notices.rated(distribution, merged(noticed, changelogs.errata))
+    known = notices.rated(distribution, merged(published.errata, changelogs.errata))
     known += unrated(errata_of_updates(updates, known), suites, known)
     return Gathered(
         findings=tuple(sorted(match(packages, known), key=_age)),
         updates=tuple(errata_of_updates(updates, known)),
         errata=tuple(known),
-        unassessed=(*problems, *unplanned, *changelogs.unassessed, *rebuilds(updates, suites)),
-        evidence=(*evidence, *changelogs.evidence),
+        unassessed=(*published.unassessed, *unplanned, *changelogs.unassessed, *rebuilds(updates, suites)),
+        evidence=(*published.evidence, *changelogs.evidence),
+        gaps=published.gaps,
     )
 
 

@@ -8,27 +8,48 @@ import msgspec
 from affineur.errata.archive import Record
 from affineur.errata.erratum import Erratum
 from affineur.errata.match import affects
-from affineur.errata.osv import CVERating, Notice, read_record
+from affineur.errata.osv import CVERating, Notice, cve_of, modified_of, read_record
 from affineur.errata.publishers import Ecosystems
 from affineur.errata.rating import as_erratum
 from affineur.errors import MalformedDocument
 from affineur.evidence import Unassessed
 from affineur.store.feeds import FeedIndex
 
-__all__ = ["READER", "cve_ratings", "entries", "looked_up"]
+__all__ = ["READER", "Passed", "covers", "cve_ratings", "entries", "looked_up"]
 
-READER = "1"
+READER = "2"
 """Raised whenever what is indexed changes."""
 MAX_BROKEN_NAMED = 100
 _NOTICE, _RATING, _ECOSYSTEM = "notice", "rating", "ecosystem"
 
 
-def entries(
-    records: Iterable[Record], notices: tuple[str, ...], counts: dict[str, int], broken: list[str]
-) -> Iterator[tuple[str, bytes]]:
-    """Turn records into index entries, counting as they pass."""
+class Passed:
+    """What is noted of the records of a feed as they pass; see FeedMeta."""
+
+    def __init__(self) -> None:
+        self.counts = {"records": 0, "notices": 0, "CVEs": 0, "broken": 0}
+        self.broken: list[str] = []
+        self.unread: list[str] = []
+        self.newest: datetime | None = None
+
+    def note_broken(self, name: str, why: str) -> None:
+        """One more that could not be read; only its name says what it may have been."""
+        self.counts["broken"] += 1
+        if len(self.broken) < MAX_BROKEN_NAMED:
+            self.broken.append(f"{name}: {why}")
+        if cve_of(name.removesuffix(".json")) is None and len(self.unread) < MAX_BROKEN_NAMED:
+            self.unread.append(f"{name}: {why}")
+
+    def note_date(self, modified: datetime | None) -> None:
+        """When one was changed."""
+        if modified is not None and (self.newest is None or modified > self.newest):
+            self.newest = modified
+
+
+def entries(records: Iterable[Record], notices: tuple[str, ...], passed: Passed) -> Iterator[tuple[str, bytes]]:
+    """Turn records into index entries, noting what passes."""
     encode = msgspec.msgpack.encode
-    counts.update({"records": 0, "notices": 0, "CVEs": 0, "broken": 0})
+    counts = passed.counts
     seen: set[str] = set()
     for name, content in records:
         counts["records"] += 1
@@ -37,10 +58,9 @@ def entries(
                 raise MalformedDocument(content)
             found = read_record(content, notices)
         except MalformedDocument as error:
-            counts["broken"] += 1
-            if len(broken) < MAX_BROKEN_NAMED:
-                broken.append(f"{name}: {error}")
+            passed.note_broken(name, str(error))
             continue
+        passed.note_date(modified_of(content))
         if isinstance(found, list):
             counts["CVEs"] += bool(found)
             yield from ((f"{_RATING}\0{rating.cve}", encode(rating)) for rating in found)
@@ -54,8 +74,17 @@ def entries(
     yield from ((f"{_ECOSYSTEM}\0{ecosystem}", b"") for ecosystem in seen)
 
 
+def covers(index: FeedIndex, wanted: Ecosystems) -> bool:
+    """Whether any notice is about this release: a feed without one cannot be the right one, or whole.
+
+    Raises:
+        MalformedDatabase: the index is damaged.
+    """
+    return any(index.entries([f"{_ECOSYSTEM}\0{name}" for name in (*wanted.free, *wanted.paid)]))
+
+
 def looked_up(index: FeedIndex, wanted: Ecosystems, sources: Collection[str]) -> tuple[list[Erratum], list[Unassessed]]:
-    """The notices of an index about some source packages, and what could not be told.
+    """The notices of an index about some source packages, and which of them name no fix.
 
     Args:
         sources: names; where they map to versions, notices that concern none of these versions are left out.
@@ -63,9 +92,6 @@ def looked_up(index: FeedIndex, wanted: Ecosystems, sources: Collection[str]) ->
     Raises:
         MalformedDatabase: the index is damaged.
     """
-    known = {key for key, _ in index.entries([f"{_ECOSYSTEM}\0{name}" for name in (*wanted.free, *wanted.paid)])}
-    if not known:
-        return [], [Unassessed("errata", f"the {wanted.feed} feed has no notice about {wanted.free[0]}")]
     decode = msgspec.msgpack.Decoder(Notice).decode
     installed = sources if isinstance(sources, Mapping) else None
     names = {f"{_NOTICE}\0{place}\0{source}": place for place in (*wanted.free, *wanted.paid) for source in sources}

@@ -26,7 +26,7 @@ from affineur.errata.severity import Rating, highest, may_be_worse, of_score, of
 from affineur.errors import MalformedDocument
 from affineur.packages.versions import key
 
-__all__ = ["CVERating", "Notice", "cve_of", "read_record"]
+__all__ = ["CVERating", "Notice", "cve_of", "modified_of", "read_record"]
 
 MAX_TITLE_CHARACTERS = 300  # OSV asks for about 120
 MAX_FIXES = 20_000  # of one notice in all its ecosystems; kernel notices have some hundreds
@@ -112,13 +112,26 @@ class _Record(msgspec.Struct):
     affected: list[_Affected] | None = None
 
 
+class _Dated(msgspec.Struct):
+    modified: _Moment | None = None
+
+
 _DECODER = msgspec.json.Decoder(_Record)
+_DATED = msgspec.json.Decoder(_Dated)
 
 
 def cve_of(identifier: str) -> str | None:
     """Give the plain CVE id of `CVE-…`, `UBUNTU-CVE-…` and `DEBIAN-CVE-…`; None for any other id."""
     found = _CVE.match(identifier)
     return found.group(1) if found else None
+
+
+def modified_of(content: bytes) -> datetime | None:
+    """When the record was last changed (OSV schema § modified), UTC; None where it does not say."""
+    try:
+        return _utc(_DATED.decode(content).modified)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def read_record(content: bytes, notices: tuple[str, ...]) -> dict[str, Notice] | list[CVERating]:

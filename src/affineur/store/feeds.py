@@ -50,6 +50,8 @@ class FeedMeta(msgspec.Struct, frozen=True):
         version: of the readers that made the entries; another version's index is not used.
         counts: how many records of which kind it was made from.
         broken: "name: reason" of records that could not be read, at most a hundred; `counts` has their number.
+        unread: as `broken`, of those only that may be notices (a CVE's record is none, and only rates).
+        newest: when the record that changed last was changed, UTC; None where none says.
     """
 
     source: str
@@ -59,6 +61,8 @@ class FeedMeta(msgspec.Struct, frozen=True):
     version: str
     counts: dict[str, int]
     broken: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    newest: datetime | None = None
 
 
 class FeedIndex:
