@@ -3,8 +3,11 @@
 from collections.abc import Callable
 
 from affineur.oci.place import Place, parse_place
+from affineur.source.directory import DirectorySource
+from affineur.source.docker_archive import DockerArchiveSource
 from affineur.source.files import Folder
 from affineur.source.layout import LayoutSource
+from affineur.source.members import Members
 from affineur.source.source import Source
 
 __all__ = ["open_source"]
@@ -25,4 +28,9 @@ def open_source(text: str, registry: Callable[[str], Source]) -> Source:
 
 
 def _local(place: Place) -> Source:
-    return LayoutSource(place, Folder(place.path))
+    if place.transport == "docker-archive":
+        return DockerArchiveSource(place, Members(place.path))
+    if place.transport == "oci-archive":
+        return LayoutSource(place, Members(place.path))
+    folder = Folder(place.path)
+    return LayoutSource(place, folder) if place.transport == "oci" else DirectorySource(place, folder)

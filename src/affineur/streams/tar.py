@@ -67,12 +67,15 @@ class Archive:
     Args:
         pieces: the uncompressed archive in pieces of any size.
         source: where it came from, for messages only.
+        skip: for an archive in a file: goes past so many bytes of it that `pieces` continues behind them, and returns
+            how many of them the file lacks. Without it, pieces are taken and dropped.
     """
 
-    def __init__(self, pieces: Iterator[bytes], source: str) -> None:
+    def __init__(self, pieces: Iterator[bytes], source: str, skip: Callable[[int], int] | None = None) -> None:
         self.source = source
         self.seen = 0  # headers read so far
         self._pieces = pieces
+        self._skip = skip
         self._buffer = b""
         self._position = 0
         self._left = 0  # bytes of content not yet passed, without padding
@@ -127,6 +130,15 @@ class Archive:
             pax = long_name = long_link = None
             if wanted is None or wanted(entry.name):
                 yield entry
+
+    @property
+    def unread(self) -> int:
+        """Bytes of the last piece that lie ahead; the content of the entry last yielded starts so far before its end"""
+        return len(self._buffer) - self._position
+
+    def start(self, size: int) -> bytes:
+        """The first bytes of the entry last yielded, as stored, or all if it has fewer. Called instead of `read`."""
+        return self._take(min(size, self._left))
 
     def read(self, entry: Entry, limit: int) -> bytes:
         """The content of the entry last yielded, holes filled with zeros. To be called once, before going on.
@@ -276,11 +288,14 @@ class Archive:
             self._position += self._left + self._padding
             return
         self._buffer, self._position = b"", 0
-        for piece in self._pieces:
-            if beyond <= len(piece):
-                self._buffer, self._position = piece, beyond
-                return
-            beyond -= len(piece)
+        if self._skip is not None:
+            beyond = self._skip(beyond)
+        else:
+            for piece in self._pieces:
+                if beyond <= len(piece):
+                    self._buffer, self._position = piece, beyond
+                    return
+                beyond -= len(piece)
         if beyond > self._padding:
             raise self._fault(f"ends within an entry, {beyond - self._padding} bytes too early")
 

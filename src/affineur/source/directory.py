@@ -1,0 +1,89 @@
+"""A folder of `skopeo copy … dir:`: one image, its manifest and blobs side by side, named by their digests' hex digits.
+
+The format is containers/image's own and stands nowhere else: `manifest.json` is what was copied, `HEX.manifest.json`
+are the children of an index, `HEX` are configs and layers; `version` and `signature-N` are not read.
+"""
+
+from collections.abc import Iterator
+
+from affineur.errors import DigestMismatch, NotFound, SizeMismatch
+from affineur.oci.blob import verified
+from affineur.oci.descriptor import Descriptor
+from affineur.oci.digest import Digest
+from affineur.oci.document import MAX_DOCUMENT_BYTES, Document
+from affineur.oci.place import Place
+from affineur.source.files import Files, Missing, content
+
+__all__ = ["DirectorySource"]
+
+
+class DirectorySource:
+    """The only image of one folder. See `Source` for the contract."""
+
+    hosts: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    rate_limit: str | None = None
+
+    def __init__(self, reference: Place, files: Files) -> None:
+        """Nothing is opened yet."""
+        self.reference = reference
+        self._files = files
+
+    def manifest(self, which: str | None = None) -> Document:
+        """See `Source`."""
+        wanted = self.reference.which if which is None else which
+        if not wanted:
+            return self._only()
+        if not wanted.startswith(("sha256:", "sha512:")):
+            raise NotFound(f"{self.reference.name}: no image {wanted}; a folder of dir: holds one image, without a tag")
+        digest = Digest(wanted)
+        name = f"{digest.encoded}.manifest.json"
+        what = f"{self.reference.name}: {name}"
+        try:
+            found = content(self._files, name, MAX_DOCUMENT_BYTES)
+        except Missing as problem:
+            only = self._only()
+            if digest.matches(only.content):
+                return Document(only.content, "", digest, only.source)
+            raise NotFound(f"{self.reference.name}: no manifest {digest}") from problem
+        if not digest.matches(found):
+            raise DigestMismatch(what, digest, Digest.of(found, digest.algorithm))
+        return Document(found, "", digest, what)
+
+    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+        """See `Source`."""
+        embedded = descriptor.embedded()
+        if embedded is not None:
+            yield embedded
+            return
+        descriptor.digest.hasher()  # what cannot be verified is not looked for
+        name = descriptor.digest.encoded
+        what = f"{self.reference.name}: blob {descriptor.digest}"
+        try:
+            size = self._files.size(name)
+        except Missing as problem:
+            raise NotFound(f"{what} is not in the folder") from problem
+        if size != descriptor.size:
+            raise SizeMismatch(what, descriptor.size, size)
+        yield from verified(self._files.chunks(name), descriptor, what)
+
+    def tags(self) -> Iterator[str]:
+        """See `Source`: there are none."""
+        self._files.size("manifest.json")
+        yield from ()
+
+    def _only(self) -> Document:
+        try:
+            found = content(self._files, "manifest.json", MAX_DOCUMENT_BYTES)
+        except Missing as problem:
+            raise NotFound(
+                f"{self.reference.name} holds no image of skopeo: it has no manifest.json{self._instead()}"
+            ) from problem
+        return Document(found, "", Digest.of(found), f"{self.reference.name}: manifest.json")
+
+    def _instead(self) -> str:
+        try:
+            self._files.size("index.json")
+        except NotFound:
+            return ""
+        return f", but an index.json; write oci:{self.reference.path}"
