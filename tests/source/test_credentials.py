@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from affineur.errors import InvalidSettings
-from affineur.source.credentials import Login, login_for, read_auth_file
+from affineur.source.credentials import Found, KnownLogins, Login, read_auth_file
 
 
 def auth(name: str, password: str) -> dict[str, str]:
@@ -41,15 +41,18 @@ LOGINS = {
     ],
 )
 def test_the_most_specific_login_is_taken(registry: str, repository: str, name: str | None) -> None:
-    found = login_for(LOGINS, registry, repository)
-    assert (found.username if found else None) == name
+    known = KnownLogins({key: Found(login, "the test") for key, login in LOGINS.items()})
+    found = known.find(registry, repository)
+    assert (found.login.username if found else None) == name
 
 
 def test_a_named_file_is_the_only_one(tmp_path: Path) -> None:
     named = written(tmp_path / "a.json", {"a.example": auth("a", "p:w")})
     written(tmp_path / "run/containers/auth.json", {"b.example": auth("b", "x")})
     environment = {"XDG_RUNTIME_DIR": str(tmp_path / "run"), "REGISTRY_AUTH_FILE": str(tmp_path / "none")}
-    assert read_auth_file(named, environment) == {"a.example": Login("a", "p:w")}
+    found = read_auth_file(named, environment)
+    assert found.find("a.example", "x") == Found(Login("a", "p:w"), f"{named}, key a.example")
+    assert found.find("b.example", "x") is None
     with pytest.raises(InvalidSettings, match="no such file"):
         read_auth_file(None, environment)
 
@@ -58,15 +61,18 @@ def test_the_default_places_fill_each_other_in(tmp_path: Path) -> None:
     written(tmp_path / "run/containers/auth.json", {"a.example": auth("podman", "1")})
     written(tmp_path / "home/.docker/config.json", {"a.example": auth("docker", "2"), "b.example": auth("docker", "3")})
     found = read_auth_file(None, {"XDG_RUNTIME_DIR": str(tmp_path / "run"), "HOME": str(tmp_path / "home")})
-    assert found == {"a.example": Login("podman", "1"), "b.example": Login("docker", "3")}
+    kept = [found.find(host, "x") for host in ("a.example", "b.example")]
+    assert [each.login for each in kept if each] == [Login("podman", "1"), Login("docker", "3")]
 
 
 def test_nothing_anywhere_is_no_login(tmp_path: Path) -> None:
-    assert read_auth_file(None, {"XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path)}) == {}
+    assert (
+        read_auth_file(None, {"XDG_RUNTIME_DIR": str(tmp_path), "HOME": str(tmp_path)}).find("a.example", "x") is None
+    )
 
 
 def test_an_entry_of_a_helper_is_no_login(tmp_path: Path) -> None:
-    assert read_auth_file(written(tmp_path / "a", {"a.example": {}}), {}) == {}
+    assert read_auth_file(written(tmp_path / "a", {"a.example": {}}), {}).find("a.example", "x") is None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from affineur.http.mirrors import MirrorMap
 from affineur.image.image import open_image
 from affineur.oci.digest import Digest
 from affineur.oci.reference import parse_reference
-from affineur.source.credentials import Login
+from affineur.source.credentials import Found, KnownLogins, Login
 from affineur.source.registry import RegistrySource
 from support.registry import Answer, Registry, layer, tar_of
 
@@ -153,13 +153,13 @@ class TestMirror:
         registry.push("team/app", "1", [])
         registry.login = USER
         mirrors = MirrorMap([f"https://registry.example={registry.url}"])
-        logins = {"registry.example": Login("other", "hunter2")}
+        logins = {"registry.example": Found(Login("other", "hunter2"), "the test")}
         with Client(addresses=AddressPolicy(["127.0.0.0/8"]), mirrors=mirrors, environment={}) as client:
-            mirrored = RegistrySource(parse_reference("registry.example/team/app:1"), client, logins)
+            mirrored = RegistrySource(parse_reference("registry.example/team/app:1"), client, KnownLogins(logins))
             with pytest.raises(Denied):
                 mirrored.manifest()
             assert all("Authorization" not in headers for headers in registry.seen_headers)
-            own = {**logins, registry.host: Login(*USER)}
+            own = KnownLogins({**logins, registry.host: Found(Login(*USER), "the test")})
             RegistrySource(parse_reference("registry.example/team/app:1"), client, own).manifest()
 
 

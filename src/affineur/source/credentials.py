@@ -8,12 +8,13 @@ import binascii
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from affineur.errors import InvalidSettings
 
-__all__ = ["Login", "login_for", "read_auth_file"]
+__all__ = ["Found", "KnownLogins", "Login", "Logins", "read_auth_file"]
 
 MAX_FILE_BYTES = 1024 * 1024
 DOCKER_HUB_KEYS = ("docker.io", "index.docker.io", "https://index.docker.io/v1/", "registry-1.docker.io")
@@ -38,6 +39,47 @@ class Login(msgspec.Struct, frozen=True):
         return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
 
 
+class Found(msgspec.Struct, frozen=True):
+    """A login and where it is kept, in words for people: the file and key, or the credential helper."""
+
+    login: Login
+    where: str
+
+
+class Logins(Protocol):
+    """Where logins are looked for. Nothing is read before the first question."""
+
+    def find(self, registry: str, repository: str) -> Found | None:
+        """The login for a repository, or None: anonymous.
+
+        Args:
+            registry: `host` or `host:port`, as in the reference (docker.io for Docker Hub).
+            repository: its path; "" asks for the registry's own login.
+
+        Raises InvalidSettings: the configuration that would say cannot be read.
+        """
+        ...
+
+
+class KnownLogins:
+    """Logins by key (`host`, `host/namespace`, `host/namespace/repository`); see `Logins`."""
+
+    def __init__(self, logins: Mapping[str, Found]) -> None:
+        self._logins = logins
+
+    def find(self, registry: str, repository: str) -> Found | None:
+        """The most specific login: the repository's own, then each namespace above it, then the registry's."""
+        key = f"{registry}/{repository}"
+        while "/" in key:
+            if key in self._logins:
+                return self._logins[key]
+            key = key.rpartition("/")[0]
+        keys = (
+            DOCKER_HUB_KEYS if registry == "docker.io" else (registry, f"https://{registry}", f"https://{registry}/v1/")
+        )
+        return next((self._logins[key] for key in keys if key in self._logins), None)
+
+
 class _Entry(msgspec.Struct):
     auth: str = ""
     username: str = ""
@@ -49,8 +91,8 @@ class _File(msgspec.Struct):
     auths: dict[str, _Entry] | None = None
 
 
-def read_auth_file(authfile: Path | None, environment: Mapping[str, str]) -> dict[str, Login]:
-    """Logins by key (`host`, `host/namespace`, `host/namespace/repository`), from the first file that exists.
+def read_auth_file(authfile: Path | None, environment: Mapping[str, str]) -> KnownLogins:
+    """The logins of the first file that exists.
 
     Places, in order: `authfile`; $REGISTRY_AUTH_FILE; $XDG_RUNTIME_DIR/containers/auth.json (or /run/containers/UID/);
     $XDG_CONFIG_HOME/containers/auth.json; $DOCKER_CONFIG/config.json. The later default places fill in what the earlier
@@ -63,23 +105,12 @@ def read_auth_file(authfile: Path | None, environment: Mapping[str, str]) -> dic
         found = _logins(named)
         if found is None:
             raise InvalidSettings(f"{named}: no such file")
-        return found
-    merged: dict[str, Login] = {}
+        return KnownLogins(found)
+    merged: dict[str, Found] = {}
     for place in _default_places(environment):
         for key, login in (_logins(place) or {}).items():
             merged.setdefault(key, login)
-    return merged
-
-
-def login_for(logins: Mapping[str, Login], registry: str, repository: str) -> Login | None:
-    """The most specific login: the repository's own, then each namespace above it, then the registry's."""
-    key = f"{registry}/{repository}"
-    while "/" in key:
-        if key in logins:
-            return logins[key]
-        key = key.rpartition("/")[0]
-    keys = DOCKER_HUB_KEYS if registry == "docker.io" else (registry, f"https://{registry}", f"https://{registry}/v1/")
-    return next((logins[key] for key in keys if key in logins), None)
+    return KnownLogins(merged)
 
 
 def _default_places(environment: Mapping[str, str]) -> list[Path]:
@@ -91,7 +122,7 @@ def _default_places(environment: Mapping[str, str]) -> list[Path]:
     return [run / "auth.json", config / "auth.json", docker / "config.json"]
 
 
-def _logins(file: Path) -> dict[str, Login] | None:
+def _logins(file: Path) -> dict[str, Found] | None:
     try:
         with file.open("rb") as handle:
             content = handle.read(MAX_FILE_BYTES + 1)
@@ -105,7 +136,11 @@ def _logins(file: Path) -> dict[str, Login] | None:
         parsed = msgspec.json.decode(content or b"{}", type=_File)
     except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
         raise InvalidSettings(f"{file}: no auth file: {problem}") from problem
-    return {key: login for key, entry in (parsed.auths or {}).items() if (login := _login(file, key, entry))}
+    return {
+        key: Found(login, f"{file}, key {key}")
+        for key, entry in (parsed.auths or {}).items()
+        if (login := _login(file, key, entry))
+    }
 
 
 def _login(file: Path, key: str, entry: _Entry) -> Login | None:

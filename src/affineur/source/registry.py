@@ -5,9 +5,8 @@ request sent again. Every document's digest is our own hash of its bytes.
 """
 
 import re
-import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from functools import cached_property
 from urllib.parse import urljoin, urlsplit
@@ -15,7 +14,6 @@ from urllib.parse import urljoin, urlsplit
 import msgspec
 
 from affineur.errors import (
-    Denied,
     DigestMismatch,
     LimitExceeded,
     MalformedDocument,
@@ -32,8 +30,8 @@ from affineur.oci.document import MAX_DOCUMENT_BYTES, Document, decoded
 from affineur.oci.manifest import ACCEPT
 from affineur.oci.reference import DEFAULT_REGISTRY, Reference
 from affineur.oci.schema1 import content_digest
-from affineur.source.auth import Token, challenges, fetch_token
-from affineur.source.credentials import Login, login_for
+from affineur.source.authorization import Authorization
+from affineur.source.credentials import KnownLogins, Logins
 
 __all__ = ["RegistrySource"]
 
@@ -70,16 +68,13 @@ class _Problems(msgspec.Struct):
 class RegistrySource:
     """One repository of a registry. See `Source` for the contract."""
 
-    def __init__(self, reference: Reference, client: Client, logins: Mapping[str, Login] | None = None) -> None:
-        """Nothing is asked yet. Args: logins: what `read_auth_file` returned."""
+    def __init__(self, reference: Reference, client: Client, logins: Logins | None = None) -> None:
+        """Nothing is asked yet. Args: logins: where to look once the registry asks for one; None: nowhere."""
         self.reference = reference
         self._client = client
-        self._logins = logins or {}
-        self._token: Token | None = None
-        self._basic = False
+        self._logins = logins or KnownLogins({})
         self._warnings: list[str] = []
         self._rate_limit: str | None = None
-        self._lock = threading.Lock()
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -108,12 +103,12 @@ class RegistrySource:
         return self._client.mirrors.apply(f"https://{named}") or self._client.base_url(DOCKER_HUB_HOST)
 
     @cached_property
-    def _login(self) -> Login | None:
-        """The login for the host that is asked: a mirror never gets the one of the registry that it stands for."""
-        here = urlsplit(self._base())
-        named = self.reference.registry
-        mapped = here.netloc != (DOCKER_HUB_HOST if named == DEFAULT_REGISTRY else named)
-        return login_for(self._logins, here.netloc if mapped else named, self.reference.repository)
+    def _authorization(self) -> Authorization:
+        base, named = self._base(), self.reference.registry
+        # A mirror never gets the login of the registry that it stands for.
+        here = urlsplit(base).netloc
+        mapped = here != (DOCKER_HUB_HOST if named == DEFAULT_REGISTRY else named)
+        return Authorization(self._client, base, here if mapped else named, self.reference.repository, self._logins)
 
     def reach(self) -> Reach:
         """How local this registry is: what URLs chosen by its images may reach."""
@@ -152,8 +147,8 @@ class RegistrySource:
         """A blob's bytes, unchecked; a connection that breaks on the way is taken up again where it broke."""
         received = resumed = refused = 0
         while True:
-            token = self._token
-            headers = self._authorization() | ({"Range": f"bytes={received}-"} if received else {})
+            sent = self._authorization.headers()
+            headers = sent | ({"Range": f"bytes={received}-"} if received else {})
             try:
                 with self._client.stream(url, headers=headers, reach=Reach.OWN, also=(401,)) as stream:
                     if stream.status != 401:
@@ -170,7 +165,7 @@ class RegistrySource:
             refused += 1
             if refused > MAX_REFUSED:
                 raise_for_status(401, what)
-            self._answer(lines, what, token)
+            self._authorization.answer(lines, what, sent)
 
     def tags(self) -> Iterator[str]:
         """See `Source`. Pages are followed by their Link, on the registry's own host only."""
@@ -207,11 +202,11 @@ class RegistrySource:
 
     def _get(self, url: str, what: str, limit: int, accept: str) -> Response:
         """A document of this registry, logging in when it asks for that."""
-        token = self._token
-        response = self._asked(url, limit, accept)
+        sent = self._authorization.headers()
+        response = self._asked(url, limit, accept, sent)
         if response.status == 401:
-            self._answer(response.headers.all("WWW-Authenticate"), what, token)
-            response = self._asked(url, limit, accept)
+            self._authorization.answer(response.headers.all("WWW-Authenticate"), what, sent)
+            response = self._asked(url, limit, accept, self._authorization.headers())
         self._note(response)
         if not 200 <= response.status < 300:
             wait = retry_after_s(response.headers.get("Retry-After"), time.time())
@@ -219,38 +214,11 @@ class RegistrySource:
             raise SourceError(f"{what}: an answer without content (HTTP {response.status})")
         return response
 
-    def _asked(self, url: str, limit: int, accept: str) -> Response:
-        headers = {"Accept": accept, **self._authorization()}
+    def _asked(self, url: str, limit: int, accept: str, authorization: dict[str, str]) -> Response:
+        headers = {"Accept": accept, **authorization}
         return self._client.get(
             url, limit=limit, headers=headers, reach=Reach.OWN, also=(400, 401, 403, 404, 405, 410, 429)
         )
-
-    def _authorization(self) -> dict[str, str]:
-        token = self._token
-        if token is not None and token.until > time.monotonic():
-            return {"Authorization": f"Bearer {token.value}"}
-        if self._basic and self._login is not None:
-            return {"Authorization": self._login.basic()}
-        return {}
-
-    def _answer(self, lines: list[str], what: str, refused: Token | None) -> None:
-        """Get what the next request needs, or raise Denied. Args: refused: the token that was not enough."""
-        offered = challenges(lines)
-        bearer = next((c for c in offered if c.scheme == "bearer" and c.parameters.get("realm")), None)
-        with self._lock:
-            if self._token is not refused:
-                return  # another thread has just been given a new one
-            if bearer is not None:
-                scope = f"repository:{self.reference.repository}:pull"
-                self._token = fetch_token(self._client, bearer, self.url, scope, self._login)
-            elif any(c.scheme == "basic" for c in offered) and self._login is not None and not self._basic:
-                self._basic = True
-            elif self._login is None:
-                raise Denied(
-                    f"{what}: it does not exist or needs a login (no login for {self.reference.registry} found)"
-                )
-            else:
-                raise Denied(f"{what}: the login for {self.reference.registry} is not accepted")
 
     def _note(self, response: Response) -> None:
         for line in response.headers.all("Warning"):
