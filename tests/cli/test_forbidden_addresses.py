@@ -85,6 +85,8 @@ def test_what_is_public_or_mapped_is_asked(public: World, network: Network) -> N
     assert ("/x/dists/x/InRelease", 404) in [(path, status) for path, _, status in public.feed.requests]
 
 
+HIDDEN = "hides an address in a number"
+
 TRAPS = {
     "http://169.254.169.254/latest": NEVER,
     "https://169.254.169.254/latest": NEVER,
@@ -109,8 +111,8 @@ TRAPS = {
     "http://127.8.9.10:PORT/x": THIS_MACHINE,
     "http://[::1]:PORT/x": THIS_MACHINE,
     "http://localhost:PORT/x": THIS_MACHINE,
-    "http://2130706433:PORT/x": THIS_MACHINE,
-    "http://0x7f.1:PORT/x": THIS_MACHINE,
+    "http://2130706433:PORT/x": HIDDEN,
+    "http://0x7f.1:PORT/x": HIDDEN,
     "http://myself.example:PORT/x": THIS_MACHINE,
 }
 NAMES = {

@@ -17,9 +17,10 @@ from affineur.errors import (
     Unreachable,
 )
 from affineur.http.addresses import AddressPolicy, IPAddress, Reach, literal
-from affineur.http.client import MAX_ATTEMPTS, Client
+from affineur.http.client import Client
 from affineur.http.connector import Connector
 from affineur.http.mirrors import MirrorMap
+from affineur.http.retries import MAX_ATTEMPTS
 from support.registry import Answer, Registry
 
 OWN = Reach.OWN
@@ -449,9 +450,9 @@ class Raw:
 
 
 def test_a_body_that_drips_is_given_up(server: Registry, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    from affineur.http import connections
+    from affineur.http import connection
 
-    monkeypatch.setattr(connections, "GRACE_S", 0.2)
+    monkeypatch.setattr(connection, "GRACE_S", 0.2)
     pause = threading.Event()
     server.misbehave["/x"] = Answer(body=(b"x" for _ in iter(lambda: pause.wait(0.01), True)), length=10_000_000)
     with pytest.raises(Unreachable, match="slower than"):

@@ -32,4 +32,5 @@ BOTH = {"HTTPS_PROXY": "http://p.example:3128", "HTTP_PROXY": "http://q.example:
     ],
 )
 def test_which_proxy(scheme: str, host: str, environment: dict[str, str], proxy: str | None) -> None:
-    assert proxy_for(scheme, host, 443 if scheme == "https" else 80, environment) == proxy
+    found = proxy_for(scheme, host, 443 if scheme == "https" else 80, environment)
+    assert (found and str(found)) == proxy

@@ -104,13 +104,14 @@ class Session:
         from affineur.http.addresses import AddressPolicy
         from affineur.http.client import Client
         from affineur.http.mirrors import MirrorMap
+        from affineur.source.configuration.certificates import TlsByHost
 
+        home = os.environ.get("HOME")
         pairs = [*self._mirrors, *(f"{mirror.from_}={mirror.to}" for mirror in self.settings.mirror)]
         return Client(
             addresses=AddressPolicy(self.settings.network.allow),
             mirrors=MirrorMap(pairs),
-            tls_verify=self._tls_verify,
-            cert_dir=self._cert_dir,
+            tls=TlsByHost(home=Path(home) if home else None, cert_dir=self._cert_dir, verify=self._tls_verify),
             user_agent=f"affineur/{__version__}",
         )
 

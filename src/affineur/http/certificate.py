@@ -1,33 +1,35 @@
 """Who a refused certificate says it is: for an error message, never for a decision.
 
-RFC 5280 § 4.1: just enough DER to find subject, issuer and the end of validity.
+RFC 5280 § 4.1: just enough DER to find subject, issuer, validity and the names of § 4.2.1.6.
 """
 
+import ipaddress
 from collections.abc import Iterator
 
 __all__ = ["described"]
 
-_UTC_TIME, _CONTEXT_0 = 0x17, 0xA0
+_UTC_TIME, _CONTEXT_0, _EXTENSIONS, _DNS_NAME, _IP_ADDRESS = 0x17, 0xA0, 0xA3, 0x82, 0x87
 _SHOWN = {b"\x55\x04\x03": "CN", b"\x55\x04\x0a": "O", b"\x55\x04\x0b": "OU", b"\x55\x04\x06": "C"}
+_SUBJECT_ALTERNATIVE = b"\x55\x1d\x11"
 _BMP_STRING = 0x1E
 MAX_NAME = 200
+MAX_NAMES = 8
+"""Host names of a certificate that are shown."""
 
 
 def described(der: bytes) -> str:
-    """`of CN=registry.example, issued by O=…, valid until 2026-01-02`; "" where the bytes cannot be read."""
+    """`of CN=a, issued by O=b, valid from 2026-01-02 until 2026-04-02, for a.example, 192.0.2.1`; "" if unreadable."""
     try:
         (_, certificate), *_ = _elements(der)
         (_, to_be_signed), *_ = _elements(certificate)
         fields = [field for field in _elements(to_be_signed) if field[0] != _CONTEXT_0]
         issuer, validity, subject = fields[2][1], fields[3][1], fields[4][1]
-        _, (kind, until) = _elements(validity)
+        since, until = (_day(*moment) for moment in _elements(validity))
+        names = _host_names(next((content for tag, content in fields if tag == _EXTENSIONS), b""))
     except (ValueError, IndexError):
         return ""
-    year = until[:2].decode("latin-1") if kind == _UTC_TIME else until[2:4].decode("latin-1")
-    century = ("20" if year < "50" else "19") if kind == _UTC_TIME else until[:2].decode("latin-1")
-    rest = until[2:] if kind == _UTC_TIME else until[4:]
-    day = f"{century}{year}-{rest[:2].decode('latin-1')}-{rest[2:4].decode('latin-1')}"
-    return f"of {_name(subject)}, issued by {_name(issuer)}, valid until {day}"
+    for_whom = f"for {', '.join(names)}" if names else "for no host name"
+    return f"of {_name(subject)}, issued by {_name(issuer)}, valid from {since} until {until}, {for_whom}"
 
 
 def _elements(content: bytes) -> Iterator[tuple[int, bytes]]:
@@ -46,6 +48,33 @@ def _elements(content: bytes) -> Iterator[tuple[int, bytes]]:
         position += length
 
 
+def _day(kind: int, moment: bytes) -> str:
+    """RFC 5280 § 4.1.2.5: YYMMDD… up to 2049, YYYYMMDD… from 2050."""
+    text = moment.decode("latin-1")
+    if kind == _UTC_TIME:
+        text = ("20" if text[:2] < "50" else "19") + text
+    if not text[:8].isdigit():
+        raise ValueError("no time")
+    return f"{text[:4]}-{text[4:6]}-{text[6:8]}"
+
+
+def _host_names(extensions: bytes) -> list[str]:
+    names: list[str] = []
+    for _, sequence in _elements(extensions):
+        for _, extension in _elements(sequence):
+            (_, kind), *rest = _elements(extension)
+            if kind != _SUBJECT_ALTERNATIVE:
+                continue
+            for _, general in _elements(rest[-1][1]):
+                for tag, value in _elements(general):
+                    if tag == _DNS_NAME:
+                        names.append(_printable(value.decode("latin-1")[:MAX_NAME]))
+                    elif tag == _IP_ADDRESS:
+                        names.append(str(ipaddress.ip_address(value)))
+    more = [f"{len(names) - MAX_NAMES} more"] if len(names) > MAX_NAMES else []
+    return names[:MAX_NAMES] + more
+
+
 def _name(content: bytes) -> str:
     parts = []
     try:
@@ -57,5 +86,8 @@ def _name(content: bytes) -> str:
                     parts.append(f"{_SHOWN[kind]}={text}")
     except (ValueError, IndexError):
         return "a name that cannot be read"
-    joined = ", ".join(parts)[:MAX_NAME]
-    return "".join(c if c.isprintable() else "?" for c in joined) or "nobody named"
+    return _printable(", ".join(parts)[:MAX_NAME]) or "nobody named"
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)
