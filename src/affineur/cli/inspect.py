@@ -72,7 +72,8 @@ def _inspected(source: "Source", platform: "Platform | None", no_tags: bool) -> 
     from affineur.evidence import Unassessed
     from affineur.image.inspection import beside, inspection, read_platforms
 
-    tags = beside(lambda: () if no_tags else tuple(source.tags()))
+    # skopeo's RepoTags are a registry's; the names in a folder or archive are told by `tags`
+    tags = beside(lambda: () if no_tags or source.reference.registry is None else tuple(source.tags()))
     image = _image(source, platform)
     platforms, gaps = read_platforms(source, image)
     try:

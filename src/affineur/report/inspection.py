@@ -37,7 +37,7 @@ def render(found: Inspection, width: int = 80, colour: bool = False) -> str:
         page.title("Tags of the repository", str(len(found.RepoTags)))
         shown = ", ".join(found.RepoTags[:TAGS_SHOWN])
         page.paragraph(shown + (", … (affineur tags lists all)" if len(found.RepoTags) > TAGS_SHOWN else ""))
-    page.title("Asked", ", ".join(more.hosts))
+    page.title("Asked", ", ".join(more.hosts) or "nobody: the image is on this machine")
     if more.rate_limit is not None:
         page.fact("budget", f"{more.rate_limit} requests are left", 10)
     for remark in more.remarks:

@@ -12,6 +12,7 @@ from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import MAX_DOCUMENT_BYTES, Document
 from affineur.oci.place import Place
+from affineur.oci.schema1 import content_digest
 from affineur.source.files import Files, Missing, content
 
 __all__ = ["DirectorySource"]
@@ -37,17 +38,19 @@ class DirectorySource:
         if not wanted.startswith(("sha256:", "sha512:")):
             raise NotFound(f"{self.reference.name}: no image {wanted}; a folder of dir: holds one image, without a tag")
         digest = Digest(wanted)
+        digest.hasher()  # what cannot be verified is not looked for
         name = f"{digest.encoded}.manifest.json"
         what = f"{self.reference.name}: {name}"
         try:
             found = content(self._files, name, MAX_DOCUMENT_BYTES)
         except Missing as problem:
             only = self._only()
-            if digest.matches(only.content):
+            if content_digest(only.content, only.source, digest.algorithm) == digest:
                 return Document(only.content, "", digest, only.source)
             raise NotFound(f"{self.reference.name}: no manifest {digest}") from problem
-        if not digest.matches(found):
-            raise DigestMismatch(what, digest, Digest.of(found, digest.algorithm))
+        known_as = content_digest(found, what, digest.algorithm)
+        if known_as != digest:
+            raise DigestMismatch(what, digest, known_as)
         return Document(found, "", digest, what)
 
     def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
@@ -79,7 +82,8 @@ class DirectorySource:
             raise NotFound(
                 f"{self.reference.name} holds no image of skopeo: it has no manifest.json{self._instead()}"
             ) from problem
-        return Document(found, "", Digest.of(found), f"{self.reference.name}: manifest.json")
+        what = f"{self.reference.name}: manifest.json"
+        return Document(found, "", content_digest(found, what), what)
 
     def _instead(self) -> str:
         try:
