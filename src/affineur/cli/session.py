@@ -201,11 +201,11 @@ class Session:
 
     def _registry(self, reference: str) -> "Source":
         from affineur.oci.reference import parse_reference
-        from affineur.source.credentials import read_auth_file
+        from affineur.source.configuration.logins import ConfiguredLogins
         from affineur.source.registry import RegistrySource
 
         named = parse_reference(reference)
-        return RegistrySource(named, self.client, read_auth_file(self._authfile, os.environ))
+        return RegistrySource(named, self.client, ConfiguredLogins(self._authfile, os.environ))
 
 
 def configured_reference(chosen: configuration.Reference) -> "ReferenceSuite":
