@@ -24,6 +24,8 @@ _METADATA = tuple(
 """Clouds' metadata services outside the link-local range: never asked, like those inside it."""
 _SHARED = ipaddress.ip_network("100.64.0.0/10")  # RFC 6598: carrier-grade NAT, used as a private network
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052 § 2.1
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215: IPv4 inside, wherever the network's operator has it
+_NEVER_V4 = (ipaddress.ip_network("0.0.0.0/8"), ipaddress.ip_network("240.0.0.0/4"))
 
 
 class Reach(enum.IntEnum):
@@ -51,23 +53,22 @@ def literal(host: str) -> IPAddress | None:
 def reach_of(address: IPAddress) -> Reach | None:
     """How local an address is; None for one that nobody may ask.
 
-    Never: link-local (with the clouds' metadata services), unspecified, multicast, broadcast, reserved. An IPv6
-    address that carries an IPv4 one (mapped, 6to4, NAT64, Teredo's server aside) is judged as that one.
+    Never: link-local (with the clouds' metadata services), unspecified, multicast, broadcast, reserved, and NAT64 of
+    a local prefix, in which the place of the IPv4 address is not known. An IPv6 address that carries an IPv4 one
+    (mapped, translated, compatible, 6to4, NAT64) is judged as that one; Teredo is private.
     """
+    if address in _LOCAL_NAT64:
+        return None
     address = _embedded(address)
     if address in _METADATA or address.is_link_local or address.is_multicast or address.is_unspecified:
         return None
     if address.is_loopback:
         return Reach.LOOPBACK
     if address.version == 4 and (address in _SHARED or address.is_private):
-        return None if address in ipaddress.ip_network("0.0.0.0/8") or _broadcast(address) else Reach.PRIVATE
+        return None if any(address in network for network in _NEVER_V4) else Reach.PRIVATE
     if address.is_private or (address.version == 6 and address.is_site_local):
         return Reach.PRIVATE
     return None if address.is_reserved else Reach.PUBLIC
-
-
-def _broadcast(address: IPAddress) -> bool:
-    return address in ipaddress.ip_network("240.0.0.0/4")
 
 
 def _embedded(address: IPAddress) -> IPAddress:
@@ -77,8 +78,13 @@ def _embedded(address: IPAddress) -> IPAddress:
         return address.ipv4_mapped
     if address.sixtofour is not None:
         return address.sixtofour
-    if address in _NAT64 or (int(address) >> 32 == 0 and int(address) > 1):  # ::a.b.c.d, RFC 4291 § 2.5.5.1
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    high, low = int(address) >> 32, int(address) & 0xFFFFFFFF
+    if (
+        address in _NAT64
+        or (high == 0 and low > 1)  # ::a.b.c.d, RFC 4291 § 2.5.5.1
+        or high == 0xFFFF_0000  # ::ffff:0:a.b.c.d, RFC 2765 § 2.1
+    ):
+        return ipaddress.IPv4Address(low)
     return address
 
 
@@ -100,10 +106,10 @@ class AddressPolicy:
 
     def check_name(self, host: str, reach: Reach) -> None:
         """Refuse what can be refused without looking a name up. Raises ForbiddenAddress."""
-        address = literal(host)
+        address, name = literal(host), host.lower().rstrip(".")
         if address is not None:
             self.check_address(host, address, reach)
-        elif self._restricted and host.lower().rstrip(".") not in self._names and host.lower() != "localhost":
+        elif self._restricted and name not in self._names and name != "localhost":
             raise ForbiddenAddress(f"{host} is not among the allowed hosts, so its name was not looked up")
 
     def check_address(self, host: str, address: IPAddress, reach: Reach) -> Reach:

@@ -46,7 +46,8 @@ def origin_of(url: str, referrer: str = "") -> tuple[str, str, int]:
     if port == 0:
         raise ForbiddenAddress(f"{shown} names port 0, which is none{whence}: not asked")
     host = host.lower()
-    if "%" in host or (literal(host) is None and not _is_name(host)):
+    rest = parts.netloc.lower().removeprefix(f"[{host}]" if ":" in host else host)
+    if "%" in host or (rest and rest[0] != ":") or (literal(host) is None and not _is_name(host)):
         raise ForbiddenAddress(f"{shown} names no host that could be looked up{whence}: not asked")
     if literal(host) is None and _is_number(host):
         raise ForbiddenAddress(f"{shown} hides an address in a number{whence}: not asked (write it as 192.0.2.1)")
