@@ -52,6 +52,7 @@ def docker_registry(folder: Path, host: str = "127.0.0.1", prefix: Sequence[str]
     configuration.write_text(
         f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {folder / 'storage'}}}}}\n"
         f"http: {{addr: '{host}:{port}'}}\n"
+        "compatibility: {schema1: {enabled: true}}\n"
     )
     with (folder / "registry.log").open("wb") as log:
         process = subprocess.Popen(

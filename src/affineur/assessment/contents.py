@@ -116,6 +116,8 @@ def _native(image: Image, packages: Sequence[Package]) -> str:
 def _evidence(image: Image, tree: Tree, count: int) -> Iterator[Evidence]:
     name = image.reference.name
     yield Evidence(f"{image.reference} is {image.document.media_type}", image.document.source, str(image.digest))
+    for remark in image.remarks:
+        yield Evidence(remark, image.manifest_document.source, str(image.manifest_document.digest))
     if image.manifest_document.digest != image.digest:
         yield Evidence(
             f"its manifest for {image.platform}", image.manifest_document.source, str(image.manifest_document.digest)

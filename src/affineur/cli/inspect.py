@@ -53,8 +53,7 @@ def inspect(
     source = session.source(reference)
     with session.progress.stage("registry"):
         if raw or config:
-            exact = _image(source, session.platform).config_bytes if config else source.manifest().content
-            sys.stdout.buffer.write(exact)
+            sys.stdout.buffer.write(_config(source, session.platform) if config else source.manifest().content)
             return
         found = _inspected(source, session.platform, no_tags)
     _show(found, output)
@@ -65,6 +64,15 @@ def _image(source: "Source", platform: "Platform | None") -> "Image":
     from affineur.image.image import open_image
 
     return open_image(source, platform)
+
+
+def _config(source: "Source", platform: "Platform | None") -> bytes:
+    from affineur.errors import UnsupportedContent
+
+    content = _image(source, platform).config_bytes
+    if not content:
+        raise UnsupportedContent(f"{source.reference} is described by Docker's schema 1, which has no configuration")
+    return content
 
 
 def _inspected(source: "Source", platform: "Platform | None", no_tags: bool) -> "Inspection":
