@@ -34,6 +34,11 @@ def test_several_in_one_line_and_in_several() -> None:
 
 def test_without_parameters() -> None:
     assert challenges(["Negotiate"]) == [Challenge("negotiate", {})]
+    assert challenges(["Negotiate, NTLM,Basic realm=x"]) == [
+        Challenge("negotiate", {}),
+        Challenge("ntlm", {}),
+        Challenge("basic", {"realm": "x"}),
+    ]
 
 
 @pytest.mark.parametrize("line", [" " * 60_000, "a" * 60_000, "Bearer " + "a, " * 20_000, "Bearer a" + " " * 60_000])

@@ -283,7 +283,8 @@ class TestRealm:
         from affineur.http.addresses import IPAddress, literal
         from affineur.http.client import Client
         from affineur.http.connector import Connector
-        from affineur.source.auth import Challenge, fetch_token
+        from affineur.source.auth import Challenge
+        from affineur.source.tokens import Tokens
 
         class Inside(Connector):
             def resolve(self, host: str, port: int) -> list[IPAddress]:
@@ -299,7 +300,7 @@ class TestRealm:
             Client(connector=Inside(), environment={}) as client,
             pytest.raises(ForbiddenAddress, match="this machine"),
         ):
-            fetch_token(client, bearer, "https://registry.example", "x", None)
+            Tokens(client).get(bearer, "https://registry.example", "x", None)
 
     @pytest.mark.parametrize(
         ("body", "error"),

@@ -231,5 +231,5 @@ class TestLogin:
         registry.misbehave["/v2/team/app/manifests/1"] = Answer(
             403, body=b'{"errors":[{"code":"DENIED","message":"no\\u001b"}]}'
         )
-        with pytest.raises(Denied, match=r"does not exist or there is no access.*DENIED no $"):
+        with pytest.raises(Denied, match=r"does not exist or there is no access.*DENIED no  \(asked without a login"):
             source().manifest()

@@ -1,33 +1,22 @@
-"""Who may read: challenges, and the token that answers one.
+"""Challenges: how a server says who may read, and where it may send us for a token.
 
-RFC 9110 § 11.6.1 (challenges), RFC 6750 § 3 (Bearer), distribution's token specification. The realm is a URL that the
-registry chose, so it is held to rules before anything, credentials above all, is sent to it.
+RFC 9110 § 11.6.1 (challenges), RFC 6750 § 3 (Bearer). The realm is a URL that the registry chose, so it is held to
+rules before anything, credentials above all, is sent to it.
 """
 
 import re
-import time
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 import msgspec
 
-from affineur.errors import Denied, ForbiddenAddress
+from affineur.errors import ForbiddenAddress
 from affineur.http.addresses import Reach, literal, reach_of
-from affineur.http.client import Client
-from affineur.oci.document import decoded
-from affineur.source.credentials import Login
 
-__all__ = ["Challenge", "Token", "challenges", "check_realm", "fetch_token"]
+__all__ = ["Challenge", "challenges", "check_realm"]
 
-MAX_TOKEN_BYTES = 256 * 1024
 MAX_HEADER = 16 * 1024
-DEFAULT_LIFETIME_S = 60
-"""Where `expires_in` is missing: distribution, docs/spec/auth/token.md."""
-EARLY_S = 10
-"""A token is not used in its last seconds."""
-
-_SCHEME = re.compile(r"\s*+,?\s*+([A-Za-z][A-Za-z0-9._~+-]*)(?:\s+|$)")
+_SCHEME = re.compile(r"\s*+,?\s*+([A-Za-z][A-Za-z0-9._~+-]*+)(?:\s++|$|(?=,))")
 _PARAMETER = re.compile(r"\s*+,?\s*+([A-Za-z0-9._~+-]++)\s*+=\s*+(?:\"((?:[^\"\\]|\\.)*+)\"|([^\s,\"]+))")
-_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 class Challenge(msgspec.Struct, frozen=True):
@@ -35,22 +24,6 @@ class Challenge(msgspec.Struct, frozen=True):
 
     scheme: str
     parameters: dict[str, str]
-
-
-class Token(msgspec.Struct, frozen=True):
-    """A Bearer token and the moment (monotonic seconds) after which it is not used."""
-
-    value: str
-    until: float
-
-    def __repr__(self) -> str:
-        return "Token(…)"
-
-
-class _Answer(msgspec.Struct):
-    token: str = ""
-    access_token: str = ""
-    expires_in: float | None = None
 
 
 def challenges(lines: list[str]) -> list[Challenge]:
@@ -101,31 +74,3 @@ def check_realm(realm: str, registry_url: str) -> None:
 def _is_loopback(host: str) -> bool:
     address = literal(host)
     return host == "localhost" if address is None else reach_of(address) is Reach.LOOPBACK
-
-
-def fetch_token(client: Client, bearer: Challenge, registry_url: str, scope: str, login: Login | None) -> Token:
-    """A token from the challenge's realm: anonymous without a login, by Basic with one.
-
-    Raises:
-        ForbiddenAddress: a realm that breaks the rules of `check_realm`.
-        Denied: the token service refuses.
-        MalformedDocument: its answer is no token.
-    """
-    realm = bearer.parameters.get("realm", "")
-    check_realm(realm, registry_url)
-    query = {"service": bearer.parameters["service"]} if "service" in bearer.parameters else {}
-    query["scope"] = bearer.parameters.get("scope") or scope
-    url = realm + ("&" if urlsplit(realm).query else "?") + urlencode(query)
-    here, there = urlsplit(registry_url), urlsplit(realm)
-    own = here.netloc == there.netloc
-    reach = (
-        Reach.OWN if own else client.reach(here.hostname or "", here.port or (443 if here.scheme == "https" else 80))
-    )
-    headers = {"Authorization": login.basic()} if login and not login.identity_token else {}
-    response = client.get(url, limit=MAX_TOKEN_BYTES, headers=headers, reach=reach)
-    answer = decoded(response.body, _Answer, there.netloc)
-    token = answer.token or answer.access_token
-    if not _TOKEN.fullmatch(token):
-        raise Denied(f"{there.netloc}: the token service gave no usable token")
-    lifetime = max(answer.expires_in or DEFAULT_LIFETIME_S, DEFAULT_LIFETIME_S)
-    return Token(token, time.monotonic() + lifetime - EARLY_S)

@@ -164,7 +164,7 @@ class RegistrySource:
                 continue
             refused += 1
             if refused > MAX_REFUSED:
-                raise_for_status(401, what)
+                raise self._authorization.denied(what, 401, "")
             self._authorization.answer(lines, what, sent)
 
     def tags(self) -> Iterator[str]:
@@ -208,6 +208,8 @@ class RegistrySource:
             self._authorization.answer(response.headers.all("WWW-Authenticate"), what, sent)
             response = self._asked(url, limit, accept, self._authorization.headers())
         self._note(response)
+        if response.status in (401, 403):
+            raise self._authorization.denied(what, response.status, _detail(response.body))
         if not 200 <= response.status < 300:
             wait = retry_after_s(response.headers.get("Retry-After"), time.time())
             raise_for_status(response.status, what, _detail(response.body), wait)
