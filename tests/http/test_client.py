@@ -20,7 +20,6 @@ from affineur.http.addresses import AddressPolicy, IPAddress, Reach, literal
 from affineur.http.client import Client
 from affineur.http.connector import Connector
 from affineur.http.mirrors import MirrorMap
-from affineur.http.retries import MAX_ATTEMPTS
 from support.registry import Answer, Registry
 
 OWN = Reach.OWN
@@ -180,41 +179,6 @@ def test_a_connection_that_the_server_closed_is_replaced_in_silence(server: Regi
     assert slept == []
 
 
-@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_a_passing_fault_is_tried_again(server: Registry, status: int, make_client: MakeClient) -> None:
-    slept: list[float] = []
-    answers = iter([Answer(status, [("Retry-After", "7")]), Answer(status), Answer(body=b"x")])
-    server.misbehave["/x"] = lambda headers: next(answers)
-    with make_client(addresses=AddressPolicy(["127.0.0.0/8"]), sleep=slept.append) as client:
-        assert client.get(f"{server.url}/x", limit=10, reach=OWN).body == b"x"
-    assert slept[0] == 7
-    assert 0.5 <= slept[1] <= 1.0
-
-
-def test_tries_come_to_an_end(server: Registry, client: Client) -> None:
-    server.misbehave["/x"] = Answer(503)
-    with pytest.raises(Unreachable, match="503"):
-        client.get(f"{server.url}/x", limit=10, reach=OWN)
-    assert len(server.requests) == MAX_ATTEMPTS
-
-
-@pytest.mark.parametrize("patience", ["3600", "Fri, 31 Dec 2100 23:59:59 GMT"])
-def test_too_long_a_wait_is_reported_and_not_waited_for(server: Registry, client: Client, patience: str) -> None:
-    server.misbehave["/x"] = Answer(429, [("Retry-After", patience)])
-    with pytest.raises(RateLimited) as caught:
-        client.get(f"{server.url}/x", limit=10, reach=OWN)
-    assert caught.value.retry_after_s is not None
-    assert caught.value.retry_after_s >= 3600
-    assert len(server.requests) == 1
-
-
-@pytest.mark.parametrize("value", ["-1", "soon", "1e9", "9" * 50, "Fri, 99 Foo"])
-def test_a_wait_that_makes_no_sense_is_ignored(server: Registry, client: Client, value: str) -> None:
-    answers = iter([Answer(503, [("Retry-After", value)]), Answer(body=b"x")])
-    server.misbehave["/x"] = lambda headers: next(answers)
-    assert client.get(f"{server.url}/x", limit=10, reach=OWN).body == b"x"
-
-
 def test_nobody_listens(make_client: MakeClient) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -230,24 +194,6 @@ def test_a_server_that_never_answers_is_given_up(make_client: MakeClient) -> Non
         client = make_client(read_s=0.05, attempts=1)
         with pytest.raises(Unreachable, match="no answer in time"):
             client.get(f"http://127.0.0.1:{silent.getsockname()[1]}/", limit=10, reach=OWN)
-
-
-@pytest.mark.parametrize(
-    "header",
-    [("X-Large", "x" * 1_000_000), *[[(f"X-{n}", "x") for n in range(200)]]],
-    ids=["a header of 1 MB", "200 headers"],
-)
-def test_absurd_headers_are_refused(server: Registry, client: Client, header: object) -> None:
-    server.misbehave["/x"] = Answer(headers=header if isinstance(header, list) else [header])  # type: ignore[list-item]
-    with pytest.raises(Unreachable):
-        client.get(f"{server.url}/x", limit=10, reach=OWN)
-
-
-def test_an_answer_that_is_no_http_is_an_error(make_client: MakeClient) -> None:
-    with Raw([b"SSH-2.0-OpenSSH_9.2\r\n"] * MAX_ATTEMPTS) as port:
-        client = make_client()
-        with pytest.raises(Unreachable):
-            client.get(f"http://127.0.0.1:{port}/", limit=10, reach=OWN)
 
 
 class TestRedirects:
@@ -419,34 +365,6 @@ def test_what_was_asked_is_counted(server: Registry, client: Client) -> None:
     account = client.accounts[server.host]
     assert (account.requests, account.bytes) == (2, 10)
     assert account.seconds > 0
-
-
-class Raw:
-    """A server that sends these bytes, one string a connection, whatever it is asked."""
-
-    def __init__(self, answers: list[bytes]) -> None:
-        self._answers = answers
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-
-    def __enter__(self) -> int:
-        self._thread.start()
-        port: int = self._server.getsockname()[1]
-        return port
-
-    def __exit__(self, *_: object) -> None:
-        self._server.close()
-        self._thread.join(5)
-
-    def _serve(self) -> None:
-        for answer in self._answers:
-            try:
-                connection, _ = self._server.accept()
-            except OSError:
-                return
-            with connection:
-                connection.recv(65536)
-                connection.sendall(answer)
 
 
 def test_a_body_that_drips_is_given_up(server: Registry, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -274,6 +274,15 @@ class TestHeads:
                 client.get(f"{server.url}/x", limit=100, reach=OWN)
             assert "\x00" not in str(caught.value)
 
+    @pytest.mark.parametrize("length", range(len(NEXT) - 4))
+    def test_that_end_early_are_a_broken_connection(self, make_client: MakeClient, length: int) -> None:
+        """A cut head is neither a head without a length nor one with a smaller number."""
+        slept: list[float] = []
+        with RawServer([NEXT[:length]], [NEXT]) as server:
+            client = make_client(sleep=slept.append)
+            assert client.get(f"{server.url}/x", limit=100, reach=OWN).body == b"next"
+        assert len(slept) == 1
+
     def test_of_one_byte_after_the_other_are_given_up(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         import time
 

@@ -214,7 +214,7 @@ class Answer(http.client.HTTPResponse):
 
     def begin(self) -> None:
         """Raises http.client.HTTPException for a head that is none, or is read differently by different readers."""
-        super().begin()
+        self._head()
         self._patient.head_left = None
         in_chunks = is_chunked(self.headers)
         if in_chunks and (self.version < 11 or "Content-Length" in self.headers):
@@ -227,7 +227,18 @@ class Answer(http.client.HTTPResponse):
 
     def begin_tunnel(self) -> None:
         """Read a proxy's answer to CONNECT: after its head comes the tunnel, not a body (RFC 9112 § 6.3)."""
-        super().begin()
+        self._head()
+
+    def _head(self) -> None:
+        """http.client takes a connection that ends within the head for the head's end."""
+        try:
+            super().begin()
+        except http.client.BadStatusLine as problem:
+            if self.lines.last and not self.lines.last.endswith(b"\n"):
+                raise http.client.IncompleteRead(b"") from problem
+            raise
+        if self.lines.last not in (b"\r\n", b"\n"):
+            raise http.client.IncompleteRead(b"")
 
     @property
     def has_more(self) -> bool:
@@ -247,12 +258,17 @@ class Answer(http.client.HTTPResponse):
 
 
 class _Buffer(io.BufferedReader):
-    """Knows, once closed, whether it held more than was read."""
+    """Attributes: last: the last line that was read; left: once closed, whether it held more than was read."""
 
     def __init__(self, raw: "_Patient") -> None:
         super().__init__(raw, BUFFER_BYTES)
         self._source = raw
+        self.last = b""
         self.left = False
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        self.last = super().readline(size)
+        return self.last
 
     def close(self) -> None:
         if not self.closed:

@@ -100,22 +100,30 @@ def raise_for_status(status: int, what: str, detail: str = "", retry_after: floa
     if 200 <= status < 300 or status == 304:
         return
     said = f": {detail[:MAX_SHOWN]}" if detail else ""
+    when = f"; it asks to wait {_duration(retry_after)}" if retry_after else ""
     if status in (401, 403):
         raise Denied(f"{what}: it does not exist or there is no access (HTTP {status}){said}")
     if status in (404, 410):
         raise NotFound(f"{what}: not there (HTTP {status}){said}")
+    if status == 407:
+        raise Denied(f"{what}: the proxy wants a login, or another one (HTTP 407): see HTTP_PROXY, HTTPS_PROXY{said}")
     if status == 429:
-        when = f"; it asks to wait {retry_after:.0f} s" if retry_after else ""
         raise RateLimited(f"{what}: too many requests (HTTP 429){when}{said}", retry_after)
     if status >= 500 or status == 408:
-        raise Unreachable(f"{what}: the server failed (HTTP {status}){said}")
+        raise Unreachable(f"{what}: the server failed (HTTP {status}){when}{said}")
     raise SourceError(f"{what}: refused (HTTP {status}){said}")
+
+
+def _duration(seconds: float) -> str:
+    """`90 s`; with the hours, where there are some."""
+    hours = f" ({seconds / 3600:.1f} hours)" if seconds >= 3600 else ""
+    return f"{seconds:.0f} s{hours}"
 
 
 def retry_after_s(value: str, now: float) -> float | None:
     """Retry-After (RFC 9110 § 10.2.3), seconds or a date, in seconds from `now` (Unix time); None where unusable."""
     value = value.strip()
-    if value.isdigit() and len(value) < 8:
+    if value.isascii() and value.isdigit() and len(value) < 8:
         return float(value)
     if not value or len(value) > 40:
         return None

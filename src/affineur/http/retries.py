@@ -26,6 +26,7 @@ SHOWN_FROM_S = 2.0
 """Pauses from here on are told to whoever watches."""
 
 _TRANSIENT = (408, 429, 500, 502, 503, 504)
+_now = time.monotonic
 
 Waiting: TypeAlias = Callable[[str, float, str], object]
 """Called before a pause of SHOWN_FROM_S or more: host:port, seconds, why (`HTTP 429`, `the connection broke`)."""
@@ -40,13 +41,13 @@ def with_retries(
         ask: sends the request once; raises Broken where trying again makes sense.
         attempts: at least 1.
     """
-    began = time.monotonic()
+    began = _now()
     for attempt in range(1, attempts + 1):
         pause = min(MAX_BACKOFF_S, BACKOFF_S * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
         try:
             answer = ask()
         except Broken:
-            if attempt == attempts or time.monotonic() - began + pause > MAX_TRYING_S:
+            if attempt == attempts or _now() - began + pause > MAX_TRYING_S:
                 raise
             why = "the connection broke"
         else:
@@ -55,7 +56,7 @@ def with_retries(
             asked = retry_after_s(Headers(answer.headers).get("Retry-After"), time.time())
             if asked is not None:
                 pause = asked
-            if pause > MAX_RETRY_AFTER_S or time.monotonic() - began + pause > MAX_TRYING_S:
+            if pause > MAX_RETRY_AFTER_S or _now() - began + pause > MAX_TRYING_S:
                 return answer
             why = f"HTTP {answer.status}"
             answer.close()
