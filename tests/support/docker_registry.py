@@ -35,12 +35,21 @@ def free_port() -> int:
 
 
 @contextmanager
-def docker_registry(folder: Path, host: str = "127.0.0.1", prefix: Sequence[str] = ()) -> Iterator[str]:
+def docker_registry(
+    folder: Path,
+    host: str = "127.0.0.1",
+    prefix: Sequence[str] = (),
+    *,
+    tls: tuple[str, str] | None = None,
+    clients: Path | None = None,
+) -> Iterator[str]:
     """Run docker-registry until the block ends; stopped by its process id.
 
     Args:
         folder: where it may keep its storage and its log.
         prefix: words before the command, e.g. `ip netns exec NAME`.
+        tls: paths of certificate and key; None serves plain HTTP.
+        clients: with `tls`, the authority by whom clients must be certified.
 
     Yields:
         `host:port`.
@@ -48,10 +57,14 @@ def docker_registry(folder: Path, host: str = "127.0.0.1", prefix: Sequence[str]
     assert DOCKER_REGISTRY is not None
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
+    secured = ""
+    if tls is not None:
+        wanted = f", clientcas: ['{clients}']" if clients is not None else ""
+        secured = f", tls: {{certificate: '{tls[0]}', key: '{tls[1]}'{wanted}}}"
     configuration = folder / "registry.yml"
     configuration.write_text(
         f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {folder / 'storage'}}}}}\n"
-        f"http: {{addr: '{host}:{port}'}}\n"
+        f"http: {{addr: '{host}:{port}'{secured}}}\n"
         "compatibility: {schema1: {enabled: true}}\n"
     )
     with (folder / "registry.log").open("wb") as log:
