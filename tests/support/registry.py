@@ -113,6 +113,7 @@ class Registry:
         misbehave: path → Answer, or a function of the request's headers that returns one (None = behave).
         headers: sent with every answer.
         latency_s: before every answer.
+        referrers_api: whether there is one; then `OCI-Filters-Applied` is sent where it filters.
         requests: (method, path with query) of every request, in order; `seen_headers` those requests' headers.
     """
 
@@ -126,6 +127,7 @@ class Registry:
         self.misbehave: dict[str, Answer | Callable[[Mapping[str, str]], Answer | None]] = {}
         self.headers: list[tuple[str, str]] = []
         self.latency_s = 0.0
+        self.referrers_api = False
         self.requests: list[tuple[str, str]] = []
         self.seen_headers: list[Mapping[str, str]] = []
         self._repositories: dict[str, _Repository] = {}
@@ -270,6 +272,17 @@ class Registry:
         """Every blob of a repository."""
         return list(self._repository(repository).blobs.values())
 
+    def referrers(self, repository: str, subject: str) -> list[dict[str, Any]]:
+        """Descriptors of the manifests that name a subject: distribution-spec 1.1 § Listing Referrers."""
+        found = []
+        for digest, (content, media_type) in self._repository(repository).manifests.items():
+            manifest = json.loads(content)
+            if manifest.get("subject", {}).get("digest") == subject:
+                kind = manifest.get("artifactType") or manifest["config"]["mediaType"]
+                described = {"mediaType": media_type, "digest": digest, "size": len(content), "artifactType": kind}
+                found.append(described | {k: v for k, v in manifest.items() if k == "annotations"})
+        return found
+
     def tags(self, repository: str) -> list[str] | None:
         """Sorted; None for an unknown repository."""
         held = self._repositories.get(repository)
@@ -336,6 +349,9 @@ class _Handler(BaseHTTPRequestHandler):
             repository, separator, which = path.rpartition(kind)
             if separator:
                 return found(repository, which)
+        repository, separator, subject = path.rpartition("/referrers/")
+        if separator and self.registry.referrers_api:
+            return self._referrers(repository, subject, parse_qs(parts.query))
         if path.endswith("/tags/list"):
             return self._tags(path.removesuffix("/tags/list"), parse_qs(parts.query))
         return _problem(404, "UNSUPPORTED", "no such endpoint")
@@ -361,6 +377,20 @@ class _Handler(BaseHTTPRequestHandler):
             return _problem(401, "UNAUTHORIZED", "wrong name or password")
         body = json.dumps({"token": _TOKEN, "expires_in": 300}).encode()
         return Answer(headers=[("Content-Type", "application/json")], body=body)
+
+    def _referrers(self, repository: str, subject: str, query: Mapping[str, list[str]]) -> Answer:
+        found = self.registry.referrers(repository, subject)
+        headers = [("Content-Type", OCI_INDEX)]
+        if kinds := query.get("artifactType"):
+            headers.append(("OCI-Filters-Applied", "artifactType"))
+            found = [each for each in found if each["artifactType"] in kinds]
+        if size := self.registry.page_size:
+            start = int(query.get("from", ["0"])[0])
+            if start + size < len(found):
+                headers.append(("Link", f'<{urlsplit(self.path).path}?from={start + size}>; rel="next"'))
+            found = found[start : start + size]
+        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}
+        return Answer(headers=headers, body=json.dumps(index).encode())
 
     def _manifest(self, repository: str, which: str) -> Answer:
         found = self.registry.manifest(repository, which)

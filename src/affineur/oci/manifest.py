@@ -16,6 +16,7 @@ __all__ = [
     "ACCEPT",
     "DOCKER_LIST",
     "DOCKER_MANIFEST",
+    "KEYS",
     "OCI_INDEX",
     "OCI_MANIFEST",
     "SCHEMA_1",
@@ -23,6 +24,7 @@ __all__ = [
     "Manifest",
     "Schema1",
     "artifact",
+    "artifact_name",
     "read_manifest",
 ]
 
@@ -37,11 +39,12 @@ EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 MAX_CHILDREN = 10_000
 """Layers of a manifest or manifests of an index."""
 
-_KEYS = spellings(
+KEYS = spellings(
     *("schemaVersion", "mediaType", "config", "layers", "manifests", "fsLayers", "subject", "artifactType"),
     *("annotations", "digest", "size", "urls", "data", "platform", "architecture", "os", "variant", "os.version"),
     "os.features",
 )
+"""Those of manifests, indexes and descriptors that decide something, for `decoded`."""
 _INDEX_TYPES = (OCI_INDEX, DOCKER_LIST)
 _MANIFEST_TYPES = (OCI_MANIFEST, DOCKER_MANIFEST)
 _IMAGE_CONFIGS = (
@@ -54,7 +57,8 @@ _KNOWN_ARTIFACTS = {
     "application/vnd.cncf.notary.signature": "a Notation signature",
     "application/vnd.dev.cosign.artifact.sig.v1+json": "a cosign signature",
     "application/vnd.dev.cosign.simplesigning.v1+json": "a cosign signature",
-    "application/vnd.dev.sigstore.bundle.v0.3+json": "a Sigstore bundle",
+    "application/vnd.dev.cosign.artifact.sbom.v1+json": "a cosign SBOM",
+    "application/vnd.docker.attestation.manifest.v1+json": "a BuildKit attestation",
     "application/vnd.in-toto+json": "an in-toto attestation",
     "application/vnd.dsse.envelope.v1+json": "an in-toto attestation",
     "application/spdx+json": "an SPDX document",
@@ -126,7 +130,7 @@ def read_manifest(document: Document) -> AnyManifest:
         UnsupportedContent: JSON of a type that is no manifest at all; the message names it.
     """
     source = document.source
-    shape = decoded(document.content, _Shape, source, _KEYS)
+    shape = decoded(document.content, _Shape, source, KEYS)
     media_type = _media_type(document, shape)
     if media_type in SCHEMA_1:
         if shape.manifests or shape.layers or shape.config:
@@ -137,12 +141,12 @@ def read_manifest(document: Document) -> AnyManifest:
     if media_type in _INDEX_TYPES:
         if shape.layers or shape.config or shape.fs_layers:
             raise MalformedDocument(f"{source}: claims to be an index, and has a manifest's members too")
-        index = decoded(document.content, Index, source, _KEYS)
+        index = decoded(document.content, Index, source, KEYS)
         _bound(index.manifests, source)
         return msgspec.structs.replace(index, media_type=media_type)
     if shape.manifests or shape.fs_layers:
         raise MalformedDocument(f"{source}: claims to be a manifest, and has an index's or a schema 1's members too")
-    manifest = decoded(document.content, Manifest, source, _KEYS)
+    manifest = decoded(document.content, Manifest, source, KEYS)
     _bound(manifest.layers, source)
     return msgspec.structs.replace(manifest, media_type=media_type)
 
@@ -191,7 +195,11 @@ def artifact(manifest: Manifest) -> str | None:
         kind = min(disguised)
     if kind == EMPTY_TYPE and manifest.layers:
         kind = manifest.layers[0].media_type
-    name = _KNOWN_ARTIFACTS.get(kind)
-    if name is None and kind.startswith("application/vnd.dev.sigstore.bundle"):
-        name = "a Sigstore bundle"
-    return f"{name or 'an artifact'} ({kind[:200]})"
+    return f"{artifact_name(kind) or 'an artifact'} ({kind[:200]})"
+
+
+def artifact_name(kind: str) -> str | None:
+    """What things of this artifact type or media type are called, "a Helm chart"; None where that is not known."""
+    if kind.startswith("application/vnd.dev.sigstore.bundle"):  # of every version, in two notations
+        return "a Sigstore bundle"
+    return _KNOWN_ARTIFACTS.get(kind)

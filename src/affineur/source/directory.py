@@ -14,6 +14,7 @@ from affineur.oci.document import MAX_DOCUMENT_BYTES, Document
 from affineur.oci.place import Place
 from affineur.oci.schema1 import content_digest
 from affineur.source.files import Files, Missing, content
+from affineur.source.referrers import NO_REFERRERS, Referrers
 
 __all__ = ["DirectorySource"]
 
@@ -69,6 +70,10 @@ class DirectorySource:
         if size != descriptor.size:
             raise SizeMismatch(what, descriptor.size, size)
         yield from verified(self._files.chunks(name), descriptor, what)
+
+    def referrers(self, digest: Digest, artifact_type: str | None = None) -> Referrers:
+        """See `Source`: such a place has one image, or several, and nothing that speaks of them."""
+        return NO_REFERRERS
 
     def tags(self) -> Iterator[str]:
         """See `Source`: there are none."""

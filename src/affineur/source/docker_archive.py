@@ -24,6 +24,7 @@ from affineur.oci.reference import parse_reference
 from affineur.source.files import Missing, content
 from affineur.source.listing import listed
 from affineur.source.members import Members
+from affineur.source.referrers import NO_REFERRERS, Referrers
 from affineur.streams.decompress import compression_of, decompressed
 
 __all__ = ["DockerArchiveSource"]
@@ -96,6 +97,10 @@ class DockerArchiveSource:
             yield from verified((image.config,), descriptor, what)
         else:
             raise NotFound(f"{what} belongs to no layer of {self.reference}")
+
+    def referrers(self, digest: Digest, artifact_type: str | None = None) -> Referrers:
+        """See `Source`: such a place has one image, or several, and nothing that speaks of them."""
+        return NO_REFERRERS
 
     def tags(self) -> Iterator[str]:
         """See `Source`: RepoTags as they are written, of all images in the archive's order."""

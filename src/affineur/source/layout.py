@@ -6,7 +6,8 @@ from threading import Lock
 
 import msgspec
 
-from affineur.errors import DigestMismatch, NotFound, SizeMismatch, UnsupportedContent
+from affineur.errors import DigestMismatch, Error, NotFound, SizeMismatch, UnsupportedContent
+from affineur.evidence import Unassessed
 from affineur.oci.blob import verified
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
@@ -15,6 +16,7 @@ from affineur.oci.manifest import MAX_CHILDREN
 from affineur.oci.place import Place
 from affineur.source.files import Files, Missing, content
 from affineur.source.listing import listed
+from affineur.source.referrers import MAX_OPENED_HERE, Referrers, by_tag, fallback_tag, of_subject
 
 __all__ = ["LayoutSource"]
 
@@ -72,6 +74,17 @@ class LayoutSource:
         if size != descriptor.size:
             raise SizeMismatch(what, descriptor.size, size)
         yield from verified(self._files.chunks(name), descriptor, what)
+
+    def referrers(self, digest: Digest, artifact_type: str | None = None) -> Referrers:
+        """See `Source`: entries of index.json that name the subject, and those of the index at its referrers tag."""
+        try:
+            listed, tag = self._listed(), fallback_tag(digest)
+        except Error as problem:
+            return Referrers(by="layout", problems=(Unassessed(f"what refers to {digest}", str(problem)),))
+        named = by_tag(self, digest, artifact_type) if any(_name(each) == tag for each in listed) else Referrers()
+        told = of_subject(self, digest, listed, artifact_type, "layout", open_all=True, most=MAX_OPENED_HERE)
+        every = {each.digest: each for each in (*named.found, *told.found)}
+        return Referrers(tuple(every.values()), "layout", named.others, (*named.problems, *told.problems))
 
     def tags(self) -> Iterator[str]:
         """See `Source`: the names in index.json, each once."""

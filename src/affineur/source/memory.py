@@ -8,6 +8,7 @@ from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import Document
 from affineur.oci.place import AnyReference
+from affineur.source.referrers import Referrers, of_subject
 
 __all__ = ["MemorySource"]
 
@@ -59,6 +60,11 @@ class MemorySource:
             raise NotFound(f"{self.reference.name}: no blob {descriptor.digest}")
         parts = (content[start : start + CHUNK_BYTES] for start in range(0, len(content), CHUNK_BYTES))
         yield from verified(parts, descriptor, f"memory:{descriptor.digest}")
+
+    def referrers(self, digest: Digest, artifact_type: str | None = None) -> Referrers:
+        """See `Source`."""
+        every = [Descriptor(each.media_type, each.digest, len(each.content)) for each in self._manifests.values()]
+        return of_subject(self, digest, every, artifact_type, "memory", open_all=True, most=len(every))
 
     def tags(self) -> Iterator[str]:
         """See `Source`."""

@@ -27,11 +27,12 @@ from affineur.oci.blob import verified
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import MAX_DOCUMENT_BYTES, Document, decoded
-from affineur.oci.manifest import ACCEPT
+from affineur.oci.manifest import ACCEPT, OCI_INDEX
 from affineur.oci.reference import DEFAULT_REGISTRY, Reference
 from affineur.oci.schema1 import content_digest
 from affineur.source.authorization import Authorization
 from affineur.source.credentials import KnownLogins, Logins
+from affineur.source.referrers import Referrers, by_api
 
 __all__ = ["RegistrySource"]
 
@@ -185,6 +186,14 @@ class RegistrySource:
                 return
             url = following
         raise LimitExceeded(f"{what}: more than {MAX_TAG_PAGES} pages")
+
+    def referrers(self, digest: Digest, artifact_type: str | None = None) -> Referrers:
+        """See `Source`."""
+        return by_api(self, digest, artifact_type, f"{self.url}/referrers/{digest}", self._referrers_page)
+
+    def _referrers_page(self, url: str) -> tuple[Response, str | None]:
+        answer = self._get(url, f"{self.reference.name}: referrers", MAX_DOCUMENT_BYTES, accept=OCI_INDEX)
+        return answer, self._next_page(url, answer)
 
     def _next_page(self, url: str, response: Response) -> str | None:
         found = _NEXT.search(response.headers.get("Link")[:MAX_HEADER])

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from affineur.oci.descriptor import Descriptor
+from affineur.oci.digest import Digest
 from affineur.oci.document import Document
 from affineur.oci.place import AnyReference
+from affineur.source.referrers import Referrers
 
 __all__ = ["Source"]
 
@@ -58,4 +60,13 @@ class Source(Protocol):
 
     def tags(self) -> Iterator[str]:
         """Every tag of the repository, page by page, in the place's own order; a folder may have images without one."""
+        ...
+
+    def referrers(self, digest: Digest, artifact_type: str | None = None) -> Referrers:
+        """What names a manifest as its subject; what could not be told is in the answer, and never raised.
+
+        Args:
+            digest: of the manifest or index; it need not be there.
+            artifact_type: of this type only.
+        """
         ...
