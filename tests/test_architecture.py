@@ -93,7 +93,9 @@ def test_few_modules_touch_the_world(room: str, path: Path, tree: ast.Module) ->
         assert not clock, f"{path} asks the clock"
 
 
-@pytest.mark.parametrize("command", ["assess", "age", "inspect", "tags", "packages", "updates", "cves", "policy"])
+@pytest.mark.parametrize(
+    "command", ["assess", "age", "inspect", "tags", "packages", "updates", "cves", "login", "logout", "policy"]
+)
 def test_a_command_starts_without_what_it_may_not_need(command: str) -> None:
     script = (
         "import sys; from affineur.cli.main import run; run([sys.argv[1], '--help']);"

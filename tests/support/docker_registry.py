@@ -42,6 +42,7 @@ def docker_registry(
     *,
     tls: tuple[str, str] | None = None,
     clients: Path | None = None,
+    auth: str = "",
 ) -> Iterator[str]:
     """Run docker-registry until the block ends; stopped by its process id.
 
@@ -50,6 +51,7 @@ def docker_registry(
         prefix: words before the command, e.g. `ip netns exec NAME`.
         tls: paths of certificate and key; None serves plain HTTP.
         clients: with `tls`, the authority by whom clients must be certified.
+        auth: the `auth` member of its configuration, in YAML's flow style; push to the same folder without it first.
 
     Yields:
         `host:port`.
@@ -65,7 +67,7 @@ def docker_registry(
     configuration.write_text(
         f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {folder / 'storage'}}}}}\n"
         f"http: {{addr: '{host}:{port}'{secured}}}\n"
-        "compatibility: {schema1: {enabled: true}}\n"
+        "compatibility: {schema1: {enabled: true}}\n" + (f"auth: {auth}\n" if auth else "")
     )
     with (folder / "registry.log").open("wb") as log:
         process = subprocess.Popen(

@@ -27,6 +27,8 @@ COMMANDS = {
     "packages": "List what is installed in an image.",
     "updates": "List what the image's own sources would offer it.",
     "cves": "List the CVEs that an update or an erratum would fix.",
+    "login": "Try a login at its registry, and keep it where podman does.",
+    "logout": "Forget a login.",
     "policy": "Show or check a policy.",
     "completion": "Print completion code for bash, zsh or fish.",
 }

@@ -10,7 +10,15 @@ import click
 
 from affineur.cli.session import Session
 
-__all__ = ["as_of_option", "format_option", "policy_option", "reading", "reference_argument"]
+__all__ = [
+    "as_of_option",
+    "cert_dir_option",
+    "format_option",
+    "policy_option",
+    "reading",
+    "reference_argument",
+    "tls_verify_option",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,6 +50,18 @@ as_of_option = click.option(
     type=Moment(),
     metavar="DATE",
     help="Grade for this UTC day instead of now; metadata is judged by now.",
+)
+tls_verify_option = click.option(
+    "--tls-verify",
+    type=click.BOOL,
+    default=True,
+    metavar="BOOL",
+    help="false: accept any certificate, and plain HTTP.  [default: true]",
+)
+cert_dir_option = click.option(
+    "--cert-dir",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="A folder with *.crt (authorities) and *.cert, *.key (client).",
 )
 policy_option = click.option(
     "--policy", type=click.Path(path_type=Path, dir_okay=False), help="A policy file instead of the default policy."
@@ -76,18 +96,8 @@ def format_option(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
 _READING = [
     click.option("--platform", metavar="OS/ARCH", help="Of an index, this platform.  [default: linux, this machine's]"),
-    click.option(
-        "--tls-verify",
-        type=click.BOOL,
-        default=True,
-        metavar="BOOL",
-        help="false: accept any certificate, and plain HTTP.  [default: true]",
-    ),
-    click.option(
-        "--cert-dir",
-        type=click.Path(path_type=Path, file_okay=False, exists=True),
-        help="A folder with *.crt (authorities) and *.cert, *.key (client).",
-    ),
+    tls_verify_option,
+    cert_dir_option,
     click.option(
         "--authfile",
         type=click.Path(path_type=Path, dir_okay=False, exists=True),

@@ -81,6 +81,17 @@ class AuthFile(msgspec.Struct):
         wanted = _host(registry, bare=False)
         return next((key for key in auths if _host(key, bare=bare) == wanted), None)
 
+    def spellings(self, registry: str, repository: str) -> tuple[str, ...]:
+        """Every key that means exactly this registry, or this namespace or repository of it."""
+        if repository:
+            return tuple(key for key in self.auths or {} if key == f"{registry}/{repository}")
+        wanted = _host(registry, bare=False)
+        return tuple(key for key in self.auths or {} if _host(key, bare=False) == wanted)
+
+    def holds(self, key: str) -> bool:
+        """Whether an entry is more than the empty one that is written where a helper keeps the login."""
+        return (self.auths or {})[key] != _Entry()
+
     def login(self, key: str, path: Path) -> Login | None:
         """The login of an entry; None for the empty entry that is written where a helper keeps it.
 

@@ -6,6 +6,8 @@ containers-auth.json(5); containers-registries.conf(5), `credential-helpers`; co
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from affineur.errors import InvalidSettings
 from affineur.source.configuration.authfiles import Place, auth_files, parse_auth_file
 from affineur.source.credentials import Found
@@ -22,7 +24,12 @@ class ConfiguredLogins:
     """The logins of this user; see `Logins`. Each question reads the files anew, none is read before."""
 
     def __init__(
-        self, authfile: Path | None, environment: Mapping[str, str], helpers: Sequence[str] = (AUTH_FILES,)
+        self,
+        authfile: Path | None,
+        environment: Mapping[str, str],
+        helpers: Sequence[str] = (AUTH_FILES,),
+        *,
+        missing_ok: bool = False,
     ) -> None:
         """Nothing is read or run yet.
 
@@ -30,14 +37,17 @@ class ConfiguredLogins:
             authfile: what --authfile names; then no other file is looked into.
             environment: variables that name files, and what helpers are run with.
             helpers: `credential-helpers` of registries.conf, in order.
+            missing_ok: a file that was named and is not there holds no login, instead of being an error.
         """
         self._authfile, self._environment = authfile, environment
         self._helpers = tuple(helpers) or (AUTH_FILES,)
+        self._missing_ok = missing_ok
 
     @property
     def places(self) -> list[Place]:
         """The files that are looked into, in order, whether or not they exist."""
-        return auth_files(self._authfile, self._environment)
+        places = auth_files(self._authfile, self._environment)
+        return [msgspec.structs.replace(place, required=False) for place in places] if self._missing_ok else places
 
     def find(self, registry: str, repository: str) -> Found | None:
         """See `Logins`. The first source that has a login decides; in a file, its helper goes before its entries.
