@@ -13,7 +13,7 @@ from affineur.report import documents, json
 from support import assessments
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
-NAMES = {"affineur.assessment/1", "affineur.age/1", "affineur.updates/1", "affineur.cves/1", "affineur.packages/1"}
+NAMES = {f"affineur.{name}/1" for name in ("assessment", "age", "updates", "cves", "packages", "inspection")}
 
 
 def loaded(text: str) -> Any:
@@ -112,7 +112,7 @@ def test_times_are_said_to_be_times_in_the_schema() -> None:
 
 
 def test_the_reference_mentions_every_member_of_every_document() -> None:
-    told = set(re.findall(r"`([a-z0-9_]+)(?:\[\])?`", (REFERENCE / "json.md").read_text("utf-8")))
+    told = set(re.findall(r"`(\w+)(?:\[\])?`", (REFERENCE / "json.md").read_text("utf-8")))
     for name in NAMES:
         for structure, described in loaded(json.schema(name))["$defs"].items():
             missing = set(described.get("properties", ())) - told

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from threading import Thread
+from typing import TypeVar
 
 import msgspec
 
 from affineur.errors import Error
 from affineur.evidence import Unassessed
 from affineur.image.image import Child, Image, read_child
+from affineur.image.referring import ReferrerFacts, Referring
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.manifest import DOCKER_MANIFEST, SCHEMA_1, Manifest, Schema1
 from affineur.oci.place import Place
@@ -20,6 +22,7 @@ MAX_PLATFORMS_READ = 64
 AT_ONCE = 8
 _ABSENT_CREATED = dict.fromkeys((DOCKER_MANIFEST, *SCHEMA_1), "0001-01-01T00:00:00Z")
 """What skopeo prints for an absent `created`: null, but for Docker's schemas Go's zero time."""
+T = TypeVar("T")
 
 
 class LayerData(msgspec.Struct, frozen=True):
@@ -69,6 +72,8 @@ class More(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
         size: compressed bytes of the layers; None where the manifest does not state them.
         base_name, base_digest: only claimed.
         platforms: of the index, in its order; empty without an index.
+        referrers: what speaks of the image, its index included, and was found.
+        referrers_looked_for: False where nobody wanted to know; then `referrers` has only what the tags tell.
         hosts: `host:port` that were asked.
         warnings: the registry's `Warning: 299`.
         rate_limit: what is left of the registry's budget, in its own words.
@@ -94,6 +99,8 @@ class More(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     entrypoint: tuple[str, ...]
     cmd: tuple[str, ...]
     platforms: tuple[PlatformFacts, ...]
+    referrers: tuple[ReferrerFacts, ...]
+    referrers_looked_for: bool
     hosts: tuple[str, ...]
     warnings: tuple[str, ...]
     rate_limit: str | None
@@ -101,7 +108,7 @@ class More(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     unassessed: tuple[Unassessed, ...]
 
 
-class Inspection(msgspec.Struct, frozen=True):
+class Inspection(msgspec.Struct, frozen=True, kw_only=True):
     """`affineur inspect --json`: the keys of `skopeo inspect` with its values, null where it has null, and ours.
 
     Attributes:
@@ -109,7 +116,7 @@ class Inspection(msgspec.Struct, frozen=True):
     """
 
     Name: str
-    Tag: str | msgspec.UnsetType
+    Tag: str | msgspec.UnsetType = msgspec.UNSET
     Digest: str
     RepoTags: tuple[str, ...]
     Created: str | None
@@ -128,6 +135,7 @@ def inspection(
     image: Image,
     tags: tuple[str, ...],
     platforms: tuple[PlatformFacts, ...],
+    referring: Referring,
     unassessed: Iterable[Unassessed] = (),
 ) -> Inspection:
     """Put the document together; asks nothing. Args: tags: empty where none were asked for."""
@@ -172,11 +180,13 @@ def inspection(
             entrypoint=run.entrypoint or (),
             cmd=run.cmd or (),
             platforms=platforms,
+            referrers=referring.facts,
+            referrers_looked_for=referring.looked,
             hosts=source.hosts,
             warnings=source.warnings,
             rate_limit=source.rate_limit,
             remarks=image.remarks,
-            unassessed=tuple(unassessed),
+            unassessed=(*unassessed, *referring.unassessed),
         ),
     )
 
@@ -200,9 +210,9 @@ def read_platforms(source: Source, image: Image) -> tuple[tuple[PlatformFacts, .
     return tuple(facts for facts in found if facts is not None), tuple(sorted(problems))
 
 
-def beside(work: Callable[[], tuple[str, ...]]) -> Callable[[], tuple[str, ...]]:
+def beside(work: Callable[[], T]) -> Callable[[], T]:
     """Start something in a thread of its own; the returned function waits for it, and returns or raises its outcome."""
-    outcome: list[tuple[str, ...]] = []
+    outcome: list[T] = []
     problems: list[Error] = []
 
     def run() -> None:
@@ -214,7 +224,7 @@ def beside(work: Callable[[], tuple[str, ...]]) -> Callable[[], tuple[str, ...]]
     thread = Thread(target=run, daemon=True)
     thread.start()
 
-    def wait() -> tuple[str, ...]:
+    def wait() -> T:
         thread.join()
         if problems:
             raise problems[0]

@@ -20,6 +20,7 @@ from affineur.assessment.model import (
 )
 from affineur.errata.erratum import CVE, Erratum, Fix, Severity
 from affineur.evidence import Evidence, Unassessed
+from affineur.image.inspection import Inspection
 from affineur.repositories.update import Update
 from affineur.trust.model import Grade, Lifecycle, Verdict
 
@@ -165,6 +166,7 @@ DOCUMENTS: Mapping[str, type[msgspec.Struct]] = {
     "affineur.updates/1": Updates,
     "affineur.cves/1": CVEs,
     "affineur.packages/1": Packages,
+    "affineur.inspection/1": Inspection,
 }
 
 

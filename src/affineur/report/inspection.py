@@ -1,12 +1,13 @@
 """The page of `affineur inspect` for a terminal."""
 
-from affineur.image.inspection import Inspection, PlatformFacts
+from affineur.image.inspection import Inspection, More, PlatformFacts
 from affineur.report.layout import Page
 
 __all__ = ["megabytes", "render"]
 
 TAGS_SHOWN = 20
 LABELS_SHOWN = 24
+REFERRERS_SHOWN = 24
 
 
 def render(found: Inspection, width: int = 80, colour: bool = False) -> str:
@@ -29,6 +30,7 @@ def render(found: Inspection, width: int = 80, colour: bool = False) -> str:
     if command := " ".join((*more.entrypoint, *more.cmd)):
         page.fact("runs", command, 10)
     _platforms(page, more.platforms, more.manifest_digest)
+    _referrers(page, more)
     _layers(page, found)
     _pairs(page, "Labels", found.Labels or {})
     _pairs(page, "Annotations", {**more.index_annotations, **more.annotations})
@@ -69,6 +71,22 @@ def _platforms(page: Page, platforms: tuple[PlatformFacts, ...], chosen: str) ->
         if facts.platform != facts.claimed:
             page.paragraph(f"the index claims {facts.claimed}", 4, "warn")
         page.paragraph(facts.digest, 4, "quiet")
+
+
+def _referrers(page: Page, more: More) -> None:
+    if not more.referrers and not more.referrers_looked_for:
+        return
+    untold = any(gap.what.startswith(("what refers", "whether", "referrers")) for gap in more.unassessed)
+    nothing = "could not be told" if untold else "nothing was found"
+    page.title("Refer to it", f"{len(more.referrers)} (listed, not verified)" if more.referrers else nothing)
+    for facts in more.referrers[:REFERRERS_SHOWN]:
+        size = f", {megabytes(facts.size)}" if facts.size is not None else ""
+        kind = f" {facts.artifact_type}" if facts.artifact_type else ""
+        platform = f", of {more.platform} alone" if facts.subject == more.manifest_digest and more.platforms else ""
+        page.paragraph(f"{facts.kind or 'an artifact'}:{kind}{size}{platform}, by the {facts.found_by}", 2)
+        page.paragraph(facts.digest or f"tag {facts.tag}", 4, "quiet")
+    if len(more.referrers) > REFERRERS_SHOWN:
+        page.paragraph(f"… and {len(more.referrers) - REFERRERS_SHOWN} more (--json shows all)", 2, "quiet")
 
 
 def _layers(page: Page, found: Inspection) -> None:
