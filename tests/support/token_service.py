@@ -4,7 +4,7 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -36,6 +36,7 @@ class TokenService:
         methods: others are answered with 405.
         extra: members that go over those of each answer.
         refuse: an answer instead of a token.
+        mint: makes the token for a request; None: a word that `guard` knows.
         asked: every request, in order.
     """
 
@@ -45,6 +46,7 @@ class TokenService:
     methods: tuple[str, ...] = ("GET", "POST")
     extra: dict[str, Any] = field(default_factory=dict)
     refuse: Answer | None = None
+    mint: Callable[[Asked], str] | None = None
     asked: list[Asked] = field(default_factory=list)
     _given: dict[str, float] = field(default_factory=dict)
 
@@ -89,7 +91,7 @@ class TokenService:
             return 405, b""
         if not self._known(asked):
             return 401, b'{"errors":[{"code":"UNAUTHORIZED","message":"incorrect username or password"}]}'
-        token = f"token-{len(self.asked)}"
+        token = self.mint(asked) if self.mint is not None else f"token-{len(self.asked)}"
         self._given[token] = time.monotonic() + self.expires_in
         name = "token" if asked.method == "GET" else "access_token"
         return 200, json.dumps({name: token, "expires_in": self.expires_in, **self.extra}).encode()
@@ -113,8 +115,17 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(parse_qs(urlsplit(self.path).query))
 
     def do_POST(self) -> None:
-        form = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        self._send(parse_qs(form))
+        self._send(parse_qs(self._body().decode()))
+
+    def _body(self) -> bytes:
+        if "Content-Length" in self.headers:
+            return self.rfile.read(int(self.headers["Content-Length"]))
+        content = b""  # in chunks, as Go sends what it does not measure
+        while size := int(self.rfile.readline(), 16):
+            content += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return content
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent."""

@@ -132,8 +132,8 @@ def _host(key: str, *, bare: bool) -> str:
 def primary_file(authfile: Path | None, environment: Mapping[str, str]) -> Place:
     """The file that logins are written to, and that is read first.
 
-    Where $DOCKER_CONFIG is set, podman and skopeo read that folder's file alone (containers/common, pkg/auth,
-    GetDefaultAuthFile), as docker does.
+    Where $DOCKER_CONFIG is set, podman reads that folder's file alone, as docker does (containers/common, pkg/auth,
+    GetDefaultAuthFile); skopeo only for `skopeo login`.
     """
     if authfile is not None:
         return Place(authfile, "--authfile", required=True)
