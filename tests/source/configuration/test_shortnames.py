@@ -102,7 +102,7 @@ def test_the_cache_may_be_elsewhere_and_must_be_sound(tmp_path: Path) -> None:
     registries = Registries.read({"HOME": "/none", "XDG_CACHE_HOME": str(tmp_path / "cache")}, tmp_path, 1000)
     with pytest.raises(InvalidSettings, match=f"{cache}:2"):
         resolve("tool", registries)
-    assert resolve("r.example/tool", registries)
+    assert resolve("r.example/tool", registries).text == "r.example/tool:latest"
 
 
 def test_a_drop_in_takes_an_alias_away(tmp_path: Path) -> None:

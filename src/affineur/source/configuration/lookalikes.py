@@ -31,6 +31,7 @@ WELL_KNOWN = (
     "registry.fedoraproject.org",
     "registry.opensuse.org",
     "registry.suse.com",
+    "registry.suse.de",
     "registry.gitlab.com",
     "docker.elastic.co",
     "docker.pkg.github.com",
