@@ -20,6 +20,7 @@ from affineur.http.addresses import AddressPolicy, IPAddress, Reach, literal
 from affineur.http.client import Client
 from affineur.http.connector import Connector
 from affineur.http.mirrors import MirrorMap
+from support.raw_server import RawServer
 from support.registry import Answer, Registry
 
 OWN = Reach.OWN
@@ -168,6 +169,16 @@ def test_connections_are_used_again(server: Registry, client: Client) -> None:
             list(stream)
         client.get(f"{server.url}/x", limit=10, reach=OWN, method="HEAD")
     assert len(connections) == 1
+
+
+def test_a_connection_in_use_while_the_client_is_closed_is_not_kept(client: Client) -> None:
+    """Another thread's, at the end of a run that failed."""
+    with RawServer([b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"] * 2) as server:
+        with client.stream(f"{server.url}/x", reach=OWN) as stream:
+            client.close()
+            assert list(stream) == [b"x"]
+        client.get(f"{server.url}/x", limit=10, reach=OWN)
+        assert server.connections == 2
 
 
 def test_a_connection_that_the_server_closed_is_replaced_in_silence(server: Registry, make_client: MakeClient) -> None:

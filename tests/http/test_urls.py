@@ -16,7 +16,7 @@ from affineur.errors import ForbiddenAddress
 from affineur.http.addresses import IPAddress, Reach, literal
 from affineur.http.client import Client
 from affineur.http.connector import Connector
-from affineur.http.urls import MAX_URL, joined, origin_of
+from affineur.http.urls import MAX_URL, joined, origin_of, shown
 from support.registry import Answer, Registry
 
 MakeClient = Callable[..., Client]
@@ -195,6 +195,24 @@ def test_a_redirect_to_an_address_in_disguise_is_not_followed(
 def test_a_relative_redirect(location: str, target: str) -> None:
     """RFC 3986 § 5.4."""
     assert joined("http://registry.example/v2/x", location) == target
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("https://cdn.example/blob?X-Amz-Signature=secret", "https://cdn.example/blob?…"),
+        ("https://cdn.example?secret", "https://cdn.example?…"),
+        ("https://me:secret@cdn.example/x", "https://…@cdn.example/x"),
+        ("https://me:sec@ret@cdn.example/x@y", "https://…@cdn.example/x@y"),
+        ("//secret@cdn.example", "//…@cdn.example"),
+        ("/v2/x?secret", "/v2/x?…"),
+        ("https://registry.example/v2/", "https://registry.example/v2/"),
+        ("http://a/" + "x" * 1000, "http://a/" + "x" * 191 + "…"),
+        ("", ""),
+    ],
+)
+def test_a_url_is_shown_without_its_secrets(url: str, text: str) -> None:
+    assert shown(url) == text
 
 
 def test_a_redirect_that_is_no_url() -> None:

@@ -28,7 +28,7 @@ from affineur.http.response import Headers, Response, bounded_body, chunks, rais
 from affineur.http.retries import MAX_ATTEMPTS, Waiting, with_retries
 from affineur.http.schemes import may_be_plain, speaks_tls
 from affineur.http.tls import HostTls, TlsRule, context
-from affineur.http.urls import joined, origin_of, without_secrets
+from affineur.http.urls import joined, origin_of, shown, without_secrets
 
 if TYPE_CHECKING:
     import socket
@@ -182,7 +182,9 @@ class Client:
         Raises: as `get`; ForbiddenAddress also for a URL that is mapped elsewhere, SourceError for a redirect.
         """
         if (mapped := self.mirrors.apply(url)) and origin_of(mapped) != origin_of(url):
-            raise ForbiddenAddress(f"{url} is mapped to {mapped}: a form is not sent to another host than it is for")
+            raise ForbiddenAddress(
+                f"{shown(url)} is mapped to {shown(mapped)}: a form is not sent to another host than it is for"
+            )
         sent = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **(headers or {})}
         if not isinstance(form, bytes):
             form = urlencode(form).encode()
@@ -193,7 +195,7 @@ class Client:
         raw = self._once("POST", url, sent, origin, account, form)
         try:
             if raw.status in _REDIRECTS and raw.status not in also:
-                raise SourceError(f"{url}: redirects a form (HTTP {raw.status}): not followed")
+                raise SourceError(f"{shown(url)}: redirects a form (HTTP {raw.status}): not followed")
             return self._whole("POST", raw, url, url, limit, also, account)
         finally:
             _put_aside(raw)
@@ -211,10 +213,10 @@ class Client:
         with self._opened_url("GET", url, headers or {}, reach, "") as (raw, final, account):
             if raw.status not in also and not 200 <= raw.status < 300:
                 with translated(final, "reading the answer"):
-                    detail = _shown(raw.read1(4096))
+                    detail = _said(raw.read1(4096))
                 wait = retry_after_s(Headers(raw.headers).get("Retry-After"), time.time())
-                raise_for_status(raw.status, url, detail, wait)
-                raise SourceError(f"{url}: an answer without content (HTTP {raw.status})")
+                raise_for_status(raw.status, shown(url), detail, wait)
+                raise SourceError(f"{shown(url)}: an answer without content (HTTP {raw.status})")
             yield Stream(raw, final, account)
 
     def base_url(self, registry: str, *, insecure: bool = False) -> str:
@@ -301,12 +303,15 @@ class Client:
             seen.append(url)
             target = joined(url, location)
             if len(seen) > MAX_REDIRECTS or (target in seen and method == "GET"):
-                raise SourceError(f"{seen[0]}: redirected in a circle, or more than {MAX_REDIRECTS} times")
+                raise SourceError(f"{shown(seen[0])}: redirected in a circle, or more than {MAX_REDIRECTS} times")
             next_scheme, next_host, next_port = origin_of(target, seen[-1])
             if (next_scheme, next_host, next_port) != (scheme, host, port):
                 here = self._tls(host, port, leader)
                 if scheme == "https" and next_scheme == "http" and here.verify and not self.mirrors.apply(target):
-                    raise ForbiddenAddress(f"{url} redirects from https to plain http at {next_host}: not followed")
+                    raise ForbiddenAddress(
+                        f"{shown(url)} redirects from https to plain http at {next_host}: not followed"
+                        " (a registry of yours is, with --tls-verify=false)"
+                    )
                 sent = without_secrets(sent)
                 reach = min(reach, self.reach(host, port))
                 leader = leader or here
@@ -320,12 +325,12 @@ class Client:
         self, method: str, raw: Exchange, url: str, final: str, limit: int, also: tuple[int, ...], account: Account
     ) -> Response:
         with translated(final, "reading the answer"):
-            body = bounded_body(raw, limit, final) if method != "HEAD" else b""
+            body = bounded_body(raw, limit, shown(final)) if method != "HEAD" else b""
         account.bytes += len(body)
         found = Response(raw.status, Headers(raw.headers), body, final)
         if found.status not in also:
             wait = retry_after_s(found.headers.get("Retry-After"), time.time())
-            raise_for_status(found.status, url, _shown(body), wait)
+            raise_for_status(found.status, shown(url), _said(body), wait)
         return found
 
     def _once(
@@ -399,7 +404,7 @@ def _put_aside(raw: Exchange) -> None:
     raw.close()
 
 
-def _shown(body: bytes) -> str:
+def _said(body: bytes) -> str:
     """A server's own words, on one line and without control characters."""
     text = body[:2048].decode("utf-8", errors="replace")
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

@@ -73,6 +73,7 @@ class Connections:
         self._opener, self._contexts, self._read_s = opener, contexts, read_s
         self._idle: dict[Origin, list[Connection]] = {}
         self._prepared: dict[tuple[str, int, Reach], list[socket.socket]] = {}
+        self._closed = 0  # times
         self._lock = threading.Lock()
 
     def request(
@@ -95,16 +96,21 @@ class Connections:
 
     def prepare(self, host: str, port: int, reach: Reach) -> None:
         """Connect ahead of a request that will come; whether it will speak TLS is still open. Failing is no error."""
+        closed_before = self._closed
         try:
             ready = self._opener(host, port, reach)
         except (OSError, SourceError):
             return
         with self._lock:
-            self._prepared.setdefault((host, port, reach), []).append(ready)
+            if self._closed == closed_before:
+                self._prepared.setdefault((host, port, reach), []).append(ready)
+                return
+        ready.close()
 
     def close(self) -> None:
-        """Close every idle connection."""
+        """Close every idle connection; those in use are closed, not kept, when they are done with."""
         with self._lock:
+            self._closed += 1
             for sockets in self._prepared.values():
                 for ready in sockets:
                     ready.close()
@@ -123,6 +129,7 @@ class Connections:
         headers: Mapping[str, str],
         body: bytes | None,
     ) -> Exchange:
+        closed_before = self._closed
         try:
             connection.request(method, target, body, dict(headers))
             answer = connection.getresponse()
@@ -143,7 +150,7 @@ class Connections:
         def finished(reusable: bool) -> None:
             with self._lock:
                 idle = self._idle.setdefault(origin, [])
-                if reusable and len(idle) < MAX_IDLE_PER_ORIGIN:
+                if reusable and len(idle) < MAX_IDLE_PER_ORIGIN and self._closed == closed_before:
                     idle.append(connection)
                     return
             connection.close()

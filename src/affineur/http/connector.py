@@ -4,6 +4,7 @@
 """
 
 import socket
+import time
 
 from affineur.errors import ForbiddenAddress, Unreachable
 from affineur.http.addresses import AddressPolicy, IPAddress, Reach, literal
@@ -12,6 +13,9 @@ __all__ = ["Connector", "connected"]
 
 MAX_ADDRESSES = 16
 """Addresses of one name that are tried."""
+ALL_ADDRESSES = 3
+"""All of them together have so many times as long as one."""
+SHOWN_FAILURES = 3
 
 
 class Connector:
@@ -47,7 +51,11 @@ def connected(
     try:
         addresses = [spelled] if spelled is not None else connector.resolve(host, port)
     except (OSError, UnicodeError) as problem:
-        raise Unreachable(f"{host}: the name could not be resolved: {_reason(problem)}") from problem
+        raise Unreachable(
+            f"{host}: the name could not be resolved: {_reason(problem)}"
+            " (check its spelling and this machine's DNS; where a proxy is needed, HTTPS_PROXY names it)"
+        ) from problem
+    until = time.monotonic() + ALL_ADDRESSES * timeout_s
     failures: list[str] = []
     refusal: ForbiddenAddress | None = None
     for address in addresses[:MAX_ADDRESSES]:
@@ -57,12 +65,19 @@ def connected(
             refusal = refusal or problem
             continue
         try:
-            return connector.connect(address, port, timeout_s), found
+            left = max(0.1, min(timeout_s, until - time.monotonic()))
+            return connector.connect(address, port, left), found
         except OSError as problem:
             failures.append(f"{address}: {_reason(problem)}")
+        if time.monotonic() > until:
+            break
     if refusal is not None and not failures:
         raise refusal
-    raise Unreachable(f"{host} port {port}: no connection: {'; '.join(failures) or 'the name has no address'}")
+    said = "; ".join(failures[:SHOWN_FAILURES]) or "the name has no address"
+    raise Unreachable(
+        f"{host} port {port}: no connection: {said}"
+        " (check the port, and whether a firewall is in between, or a proxy: HTTPS_PROXY)"
+    )
 
 
 def _reason(problem: Exception) -> str:

@@ -36,7 +36,7 @@ def translated(url: str, step: str) -> Iterator[None]:
         missing = f"{problem.expected} bytes were missing" if problem.expected else "its end was missing"
         raise Broken(f"{where}: the connection broke while {step}: {missing}") from problem
     except OSError as problem:
-        reason = str(problem)[:MAX_SAID] or type(problem).__name__
+        reason = problem.strerror or str(problem)[:MAX_SAID] or type(problem).__name__
         raise Broken(f"{where}: the connection broke while {step}: {reason}") from problem
     except HTTPException as problem:
         reason = str(problem)[:MAX_SAID] or type(problem).__name__
