@@ -127,7 +127,8 @@ def test_what_is_kept_is_never_shown(home: Path, registry: Registry, words: tupl
     registry.login = ("somebody", "changed")
     refused = affineur(home, *words, f"{registry.host}/team/app:1", AFFINEUR_DEBUG="1")
     assert refused.code == 4
-    assert f"auth.json, key {registry.host}; `affineur login {registry.host}` keeps another" in refused.err
+    assert f"auth.json, key {registry.host} is not accepted" in refused.err
+    assert f"; `affineur login {registry.host}` keeps another" in refused.err
     for shown in (done.out, done.err, refused.out, refused.err):
         assert PASSWORD not in shown
         assert AUTH not in shown

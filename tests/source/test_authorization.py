@@ -293,3 +293,18 @@ class TestWhatTheServiceSays:
         service.extra = extra
         with pytest.raises(MalformedDocument):
             opened(guarded, client).manifest()
+
+
+def test_a_refusal_for_good_tells_with_which_login(client: Client) -> None:
+    found = Found(PASSWORD, "/a/file")
+    anonymous = Authorization(client, "https://h", "h", "x", KnownLogins({}))
+    basic = Authorization(client, "https://h", "h", "x", KnownLogins({"h": found}))
+    basic.answer(['Basic realm="x"'], "what", {})
+    said = {str(each.denied("what", status, "DENIED")) for each in (anonymous, basic) for status in (401, 403)}
+    missing = "what: it does not exist or there is no access (HTTP {}): DENIED ({}; `affineur login h` keeps {})"
+    assert said == {
+        missing.format(401, "asked without a login", "one"),
+        missing.format(403, "asked without a login", "one"),
+        "what: the login from /a/file is not accepted: DENIED; `affineur login h` keeps another",
+        missing.format(403, "asked with the login from /a/file", "another"),
+    }

@@ -160,6 +160,27 @@ def test_a_helper(user: User, registry: str, writer: str, remover: str) -> None:
     assert user.may_read(registry) == (False, False)
 
 
+@pytest.mark.parametrize("writer", ["affineur", "podman"])
+def test_a_helper_of_registries_conf(user: User, registry: str, writer: str) -> None:
+    program = user.home / "bin/docker-credential-folder"
+    program.write_text(HELPER)
+    program.chmod(0o755)
+    conf = user.home / "registries.conf"
+    conf.write_text('credential-helpers = ["folder", "containers-auth.json"]\n')
+    user.variables = {"CONTAINERS_REGISTRIES_CONF": str(conf)}
+    assert user.login(writer, registry).code == 0
+    assert not user.file.exists()
+    for reader in ("affineur", "podman"):
+        assert user.run(reader, "login", "--get-login", registry).out == f"{USER}\n"
+    # a helper knows hosts only, so what is for a namespace goes into the file
+    assert user.login("affineur", f"{registry}/team").code == 0
+    assert list(json.loads(user.file.read_text())["auths"]) == [f"{registry}/team"]
+    assert user.logout("podman" if writer == "affineur" else "affineur", registry).code == 0
+    assert list((user.home / "bin/kept").iterdir()) == []
+    for reader in ("affineur", "podman"):
+        assert user.run(reader, "login", "--get-login", registry).code != 0
+
+
 @pytest.mark.parametrize(("variable", "file"), [("REGISTRY_AUTH_FILE", "named.json"), ("DOCKER_CONFIG", "config.json")])
 @pytest.mark.parametrize("writer", ["affineur", "podman"])
 def test_where_a_variable_says(user: User, registry: str, variable: str, file: str, writer: str) -> None:

@@ -63,11 +63,18 @@ def login(
     """
     from affineur.cli.session import Session
     from affineur.source.configuration.keeping import Keeper, LoginKey
+    from affineur.source.configuration.registries import Registries
+    from affineur.source.credentials import Found
+    from affineur.source.trial import try_login
 
     key = LoginKey.parse(registry)
     if password_stdin and not username:
         raise click.UsageError("--password-stdin needs --username")
-    known = None if password_stdin and not get_login else _known(key, authfile)
+    registries = Registries.read(os.environ)
+    entry = registries.entry(str(key))
+    insecure = entry is not None and entry.insecure
+    helpers = registries.credential_helpers
+    known = None if password_stdin and not get_login else _known(key, authfile, helpers)
     if get_login:
         if known is None:
             click.echo(f"affineur: not logged in to {key}", err=True)
@@ -84,40 +91,34 @@ def login(
         settings_file=None,
         timings=False,
     ) as session:
-        if known is not None and username is None and _still_taken(session.client, key, known):
+        if known is not None and username is None and _still_taken(session.client, key, known, insecure):
             click.echo(f"Logged in to {key} already, as {known.login.username or '<token>'} ({known.where}).")
             return 0
         typed = _typed(username, password_stdin, known)
-        taken = _tried(session.client, key, typed, "standard input" if password_stdin else "what was typed")
-    where = Keeper(authfile, os.environ).store(key, typed)
+        where = "standard input" if password_stdin else "what was typed"
+        taken = try_login(session.client, key.registry, Found(typed, where), insecure=insecure)
+    where = Keeper(authfile, os.environ, helpers).store(key, typed)
     click.echo(f"Logged in to {key} as {typed.username}; kept in {where}.")
     if taken is None:
         click.echo(f"affineur: {key.registry} asked for no login, so this one could not be tried", err=True)
     return 0
 
 
-def _known(key: "LoginKey", authfile: Path | None) -> "Found | None":
+def _known(key: "LoginKey", authfile: Path | None, helpers: tuple[str, ...]) -> "Found | None":
     from affineur.source.configuration.logins import ConfiguredLogins
 
-    return ConfiguredLogins(authfile, os.environ, missing_ok=True).find(key.registry, key.repository)
+    return ConfiguredLogins(authfile, os.environ, helpers, missing_ok=True).find(key.registry, key.repository)
 
 
-def _still_taken(client: "Client", key: "LoginKey", known: "Found") -> bool:
+def _still_taken(client: "Client", key: "LoginKey", known: "Found", insecure: bool) -> bool:
     from affineur.errors import Denied
     from affineur.source.trial import try_login
 
     try:
-        return try_login(client, key.registry, known) is not None
+        return try_login(client, key.registry, known, insecure=insecure) is not None
     except Denied as refused:
         click.echo(f"affineur: {refused}", err=True)
         return False
-
-
-def _tried(client: "Client", key: "LoginKey", typed: "Login", where: str) -> bool | None:
-    from affineur.source.credentials import Found
-    from affineur.source.trial import try_login
-
-    return try_login(client, key.registry, Found(typed, where))
 
 
 def _typed(username: str | None, password_stdin: bool, known: "Found | None") -> "Login":

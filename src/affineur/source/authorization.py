@@ -94,7 +94,7 @@ class Authorization:
             elif self._found is None:
                 raise Denied(f"{what}: wants a login, and there is no login for {self._registry}{self._advice()}")
             elif self._basic or not self._found.login.password:
-                raise Denied(f"{what}: the login from {self._found.where} is not accepted{self._advice()}")
+                raise self._not_accepted(what, self._found)
             else:
                 self._basic = True
 
@@ -105,9 +105,14 @@ class Authorization:
             status: 401 or 403; a registry answers so, too, for what is not there.
             said: the registry's own words, on one line.
         """
+        if status == 401 and self._basic and self._found is not None:
+            return self._not_accepted(what, self._found, said)
         how = f"asked with the login from {self._found.where}" if self._found is not None else "asked without a login"
-        words = f": {said[:MAX_SHOWN]}" if said else ""
-        return Denied(f"{what}: it does not exist or there is no access (HTTP {status}){words} ({how}{self._advice()})")
+        missing = "it does not exist or there is no access"
+        return Denied(f"{what}: {missing} (HTTP {status}){_words(said)} ({how}{self._advice()})")
+
+    def _not_accepted(self, what: str, found: Found, said: str = "") -> Denied:
+        return Denied(f"{what}: the login from {found.where} is not accepted{_words(said)}{self._advice()}")
 
     def _advice(self) -> str:
         return f"; `affineur login {self._registry}` keeps {'one' if self._found is None else 'another'}"
@@ -116,3 +121,7 @@ class Authorization:
         if self._basic and self._found is not None:
             return self._found.login.basic()
         return f"Bearer {self._token.value}" if self._token is not None else None
+
+
+def _words(said: str) -> str:
+    return f": {said[:MAX_SHOWN]}" if said else ""

@@ -19,8 +19,11 @@ DOCKER_HUB_HOST = "registry-1.docker.io"
 MAX_ANSWER_BYTES = 256 * 1024
 
 
-def try_login(client: Client, registry: str, found: Found) -> bool | None:
+def try_login(client: Client, registry: str, found: Found, *, insecure: bool = False) -> bool | None:
     """Whether a registry takes a login.
+
+    Args:
+        insecure: as for `Client.base_url`.
 
     Returns:
         True: it does. None: it answers without one, so that could not be told.
@@ -32,7 +35,7 @@ def try_login(client: Client, registry: str, found: Found) -> bool | None:
         Unreachable: it does not answer.
     """
     host = DOCKER_HUB_HOST if registry == DEFAULT_REGISTRY else registry
-    base = client.base_url(host)
+    base = client.base_url(host, insecure=insecure)
     if urlsplit(base).netloc != host:
         raise ForbiddenAddress(f"{registry} is mapped to {base}: a login for the one is not sent to the other")
     url = f"{base}/v2/"
