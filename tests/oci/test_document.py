@@ -40,6 +40,13 @@ def test_the_same_name_elsewhere_is_not_twice(text: bytes) -> None:
     assert decoded(text, Any, "x") == msgspec.json.decode(text)
 
 
+@pytest.mark.parametrize("text", [b'{"a": "\xff"}', b'{"a": {"b": ["\xc3("]}}', b'{"\xe4": 1}', b'["\xed\xa0\x80"]'])
+def test_what_is_no_utf_8_is_refused_even_where_nobody_looks(text: bytes) -> None:
+    """RFC 8259 § 8.1. Found by fuzzing: strings that are passed over were not looked into."""
+    with pytest.raises(MalformedDocument):
+        decoded(text, msgspec.Raw, "x")
+
+
 def test_deep_nesting_is_refused_before_it_is_decoded() -> None:
     with pytest.raises(LimitExceeded, match="nested"):
         decoded(b"[" * 1_000_000, list[Any], "x")

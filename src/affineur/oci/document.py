@@ -59,6 +59,7 @@ def decoded(content: bytes, shape: type[T], source: str, keys: Mapping[str, str]
     try:
         # Syntax first: in a document whose strings all end, the pass over its tokens takes linear time.
         msgspec.json.decode(content, type=msgspec.Raw)
+        content.decode()  # msgspec does not look into strings that it passes over
         _refuse_ambiguity(content, source, keys)
         return msgspec.json.decode(content, type=shape, dec_hook=_value)
     except msgspec.MsgspecError as problem:

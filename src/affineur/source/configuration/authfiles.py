@@ -175,7 +175,7 @@ def parse_auth_file(place: Place) -> AuthFile | None:
         if place.bare:
             return AuthFile(msgspec.json.decode(content, type=dict[str, _Entry]))
         return msgspec.json.decode(content, type=AuthFile)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         raise InvalidSettings(f"{place.path}: no auth file: {problem}") from None
 
 
