@@ -1,13 +1,14 @@
 # make assess REF=registry.example/team/app:1   judge an image; without REF, a real example made here
-# make test | lint | bench | install | clean
+# make test | lint | bench | fuzz | install | clean
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 TESTS ?=
+FUZZ_TIME ?= 3600
 
-.PHONY: assess install development tools test lint format bench clean help
+.PHONY: assess install development tools test lint format bench fuzz clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -50,6 +51,10 @@ lint: development
 format: development
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# FUZZ_TIME is in seconds, for all targets together; ARGS names some: make fuzz FUZZ_TIME=3600 ARGS="tar manifest"
+fuzz: development
+	$(BIN)/python tests/fuzz/running.py --seconds $(FUZZ_TIME) $(ARGS)
 
 bench: development
 	@scripts/install-tools bench

@@ -1,0 +1,168 @@
+"""Honest examples for each target: a few made here, so that there is always something, and what fits of the corpus."""
+
+import bz2
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["seeds"]
+
+MAX_SEED_BYTES = 64 * 1024
+MAX_SEEDS = 60
+HEX = "1a3f5e7d9c1b3a5f7e9d1c3b5a7f9e1d3c5b7a9f1e3d5d7c9b1a3f5e7d9c1b3a"
+SHA256 = f"sha256:{HEX}"
+NAMES = (
+    *("debian", "docker.io/library/debian:12", "localhost:5000/a/b", "[2001:db8::1]:5000/repo:v1", "Host.example/x"),
+    *(f"registry.example/team/app:1@{SHA256}", "docker://registry.example/team/app", f"a@sha512:{HEX}{HEX}"),
+)
+PLACES = ("oci:/dir:name", "oci:dir:@1", f"oci-archive:a.tar:b@{SHA256}", "docker-archive:a.tar:app:1", "dir:/x:y")
+CHALLENGES = (
+    'Bearer realm="https://auth.example/token",service="registry.example",scope="repository:team/app:pull,push"',
+    'Basic realm="a \\"quoted\\" one", Bearer realm="https://auth.example/token"',
+    "Negotiate, Basic realm=simple, charset=UTF-8",
+)
+REALMS = (
+    "https://auth.example/token",
+    "http://127.0.0.1:5001/token?a=b",
+    "https://[::1]/x",
+    "https://u:p@auth.example/",
+)
+LINKS = (
+    '</v2/team/app/tags/list?last=x&n=2>; rel="next"',
+    "<https://registry.example/v2/?a=b>; foo=bar; rel=next",
+    '<?last=1>;rel="prev next", <//elsewhere.example/>; rel="next"',
+)
+WAITS = ("120", "Fri, 31 Dec 1999 23:59:59 GMT", "0")
+CONFIG_TYPE, LAYER_TYPE = "application/vnd.oci.image.config.v1+json", "application/vnd.oci.image.layer.v1.tar+gzip"
+DESCRIPTOR = {
+    "mediaType": LAYER_TYPE,
+    "digest": SHA256,
+    "size": 9,
+    "annotations": {"a": "b"},
+    "urls": ["https://x.example/"],
+}
+MANIFESTS = (
+    {"schemaVersion": 2, "config": {**DESCRIPTOR, "mediaType": CONFIG_TYPE, "data": "e30="}, "layers": [DESCRIPTOR]},
+    {
+        "schemaVersion": 2,
+        "manifests": [{**DESCRIPTOR, "platform": {"os": "linux", "architecture": "arm", "variant": "v7"}}],
+    },
+)
+STEPS = ({"id": "b" * 64, "parent": "a" * 64, "throwaway": True}, {"id": "a" * 64, "container_config": {"Cmd": ["a"]}})
+PROTECTED = "eyJmb3JtYXRMZW5ndGgiOjI0LCJmb3JtYXRUYWlsIjoiZlEifQ"
+SCHEMA_1 = {
+    "schemaVersion": 1,
+    "fsLayers": [{"blobSum": SHA256}] * 2,
+    "history": [{"v1Compatibility": json.dumps(step)} for step in STEPS],
+    "signatures": [{"protected": PROTECTED, "signature": "x"}],
+}
+CONFIG = {
+    "created": "2026-01-02T03:04:05Z",
+    "architecture": "amd64",
+    "os": "linux",
+    "config": {"Env": ["A=b"], "Labels": {"a": "b"}, "Entrypoint": None, "Volumes": {"/a": {}}},
+    "rootfs": {"type": "layers", "diff_ids": [SHA256]},
+    "history": [{"created_by": "x", "empty_layer": True}],
+}
+STATUS = b"""Package: zlib1g
+Status: install ok installed
+Architecture: amd64
+Source: zlib (1:1.2)
+Version: 1:1.2.13.dfsg-1
+Description: a
+ continued
+ .
+
+"""
+OS_RELEASE = b'ID=debian\nVERSION_ID="12"\nPRETTY_NAME=\'a b\'\n# x\nA="\\$b\\"c"\n'
+AUTHS = {
+    "auths": {"registry.example/team": {"auth": "dTpw"}, "https://index.docker.io/v1/": {"identitytoken": "x"}},
+    "credHelpers": {"registry.example": "pass"},
+    "credsStore": "secretservice",
+}
+REGISTRIES = b"""unqualified-search-registries = ["registry.example"]
+short-name-mode = "enforcing"
+[[registry]]
+prefix = "*.registry.example"
+location = "mirror.example/x"
+insecure = true
+[[registry.mirror]]
+location = "b.example"
+pull-from-mirror = "digest-only"
+[aliases]
+"debian" = "docker.io/library/debian"
+"""
+
+
+def seeds(target: str, corpus: Path | None) -> list[bytes]:
+    """In an order that is always the same; the larger ones of the corpus are left out."""
+    found = _found(target, corpus) if corpus is not None else ()
+    return [*map(_encoded, _MADE[target]), *found]
+
+
+def _encoded(value: object) -> bytes:
+    return value if isinstance(value, bytes) else (value if isinstance(value, str) else json.dumps(value)).encode()
+
+
+def _tar() -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, content in (("etc/os-release", OS_RELEASE), ("x" * 200, b"y"), ("var/lib/dpkg/status", STATUS)):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+        link = tarfile.TarInfo("etc/alternatives/.wh.x")
+        link.type, link.linkname = tarfile.SYMTYPE, "../../y"
+        archive.addfile(link)
+    return out.getvalue()
+
+
+def _found(target: str, corpus: Path) -> Iterator[bytes]:
+    count = 0
+    for pattern in _IN_THE_CORPUS.get(target, ()):
+        for path in sorted(corpus.glob(pattern)):
+            if not path.is_file() or path.stat().st_size > 4 * MAX_SEED_BYTES or count == MAX_SEEDS:
+                continue
+            content = path.read_bytes()
+            content = bz2.decompress(content) if path.suffix == ".bz2" else content
+            if 0 < len(content) <= MAX_SEED_BYTES:
+                count += 1
+                yield content
+
+
+_MADE: dict[str, tuple[object, ...]] = {
+    "reference": NAMES,
+    "place": (*PLACES, *NAMES),
+    "platform": ("linux/arm64/v8", "amd64", "windows/amd64"),
+    "digest": (SHA256, f"sha512:{HEX}{HEX}", "multihash+base58:QmRZxt2b1FVZPNqd8hsiykDL3TdBDeTSPX9Kv46HmX4Gx8"),
+    "challenge": CHALLENGES,
+    "realm": REALMS,
+    "url": (*REALMS, "http://localhost:8080/a?b#c", "https://192.0.2.1:443/", "https://a.b-c.example./x%20y"),
+    "link": LINKS,
+    "retry_after": WAITS,
+    "manifest": (*MANIFESTS, SCHEMA_1),
+    "schema1": (SCHEMA_1, {**SCHEMA_1, "signatures": []}),
+    "config": (CONFIG,),
+    "tar": (_tar(),),
+    "layer": (_tar(), gzip.compress(_tar(), mtime=0)),
+    "dpkg_status": (STATUS,),
+    "os_release": (OS_RELEASE,),
+    "auth_file": (AUTHS,),
+    "registries_conf": (REGISTRIES, b'[registries.search]\nregistries = ["a.example"]\n'),
+}
+_IN_THE_CORPUS = {
+    "manifest": ("manifests/**/*.json", "images/oci-layout-*/index.json", "images/oci-layout-testrepo/blobs/sha256/*"),
+    "schema1": ("manifests/**/v2s1*.json",),
+    "config": ("images/oci-layout-*/blobs/sha256/*",),
+    "tar": ("malformed/**/*.tar", "malformed/**/*.tar.bz2"),
+    "layer": (
+        "malformed/**/*.tar*",
+        "malformed/**/*.tgz",
+        "images/oci-archive-*.tar",
+        "images/oci-layout-testrepo/blobs/sha256/*",
+    ),
+    "os_release": ("os-release/os-release/*/*",),
+}

@@ -1,0 +1,247 @@
+"""What is fuzzed: one small function for each parser of what strangers send, and the honest examples to start from.
+
+A target gets any bytes. It raises nothing but our own errors where those are the parser's answer, and AssertionError
+where a law is broken: what is printed reads as itself, what is accepted is within its limits.
+"""
+
+import contextlib
+import json
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from affineur.errors import ContentError, Error, ForbiddenAddress, InputError, InvalidReference, MalformedDocument
+from affineur.http.client import Client
+from affineur.http.response import Headers, Response, retry_after_s
+from affineur.http.urls import origin_of
+from affineur.image.interest import Interest
+from affineur.image.reader import Verbatim
+from affineur.image.scan import scanned
+from affineur.oci.config import read_config
+from affineur.oci.digest import Digest
+from affineur.oci.document import Document
+from affineur.oci.manifest import ACCEPT, MAX_CHILDREN, Index, Manifest, artifact, read_manifest
+from affineur.oci.place import parse_place
+from affineur.oci.platform import parse_platform
+from affineur.oci.reference import parse_reference
+from affineur.oci.schema1 import content_digest, payload, read_schema1
+from affineur.packages.dpkg import DPKG
+from affineur.packages.osrelease import parsed
+from affineur.source.auth import challenges, check_realm
+from affineur.source.configuration.authfiles import Place as AuthPlace
+from affineur.source.configuration.authfiles import parse_auth_file
+from affineur.source.configuration.registriesconf import parse_registries_conf
+from affineur.source.registry import RegistrySource
+from affineur.streams.decompress import PIECE, decompressed
+from affineur.streams.tar import Archive
+
+__all__ = ["TARGETS", "Target"]
+
+Target = Callable[[bytes], None]
+PAGE = "https://registry.example/v2/team/app/tags/list"
+READ_MAX = 1 << 20
+_FOLDER = tempfile.TemporaryDirectory(prefix="affineur-fuzz-")
+_AUTH_FILE = AuthPlace(Path(_FOLDER.name) / "auth.json", "fuzz")
+
+
+def _text(content: bytes) -> str:
+    """As the command line and headers hand bytes on."""
+    return content.decode("utf-8", "surrogateescape")
+
+
+def reference(content: bytes) -> None:
+    """parse(print(x)) == x."""
+    with contextlib.suppress(InvalidReference):
+        read = parse_reference(_text(content))
+        assert parse_reference(str(read)) == read
+        assert not set(str(read)) & set("\0\n\x1b ")
+
+
+def place(content: bytes) -> None:
+    """parse(print(x)) == x, for what is on this machine."""
+    with contextlib.suppress(InvalidReference):
+        read = parse_place(_text(content))
+        if read is not None:
+            assert parse_place(str(read)) == read
+
+
+def platform(content: bytes) -> None:
+    """parse(print(x)) == x."""
+    with contextlib.suppress(InputError):
+        read = parse_platform(_text(content))
+        assert parse_platform(str(read)) == read
+
+
+def digest(content: bytes) -> None:
+    """Its path in a layout stays below `blobs`."""
+    with contextlib.suppress(MalformedDocument):
+        read = Digest(_text(content))
+        assert Digest(str(read)) == f"{read.algorithm}:{read.encoded}" == read
+        assert not set(read) & set("/\\\0")
+        assert ".." not in (read.algorithm, read.encoded)
+
+
+def challenge(content: bytes) -> None:
+    """Never an error: what cannot be read ends its line."""
+    lines = _text(content).split("\n")
+    for found in challenges(lines):
+        assert found.scheme == found.scheme.lower()
+        assert all(isinstance(value, str) for value in found.parameters.values())
+
+
+def realm(content: bytes) -> None:
+    """A token service is refused, or is a host that the registry may name."""
+    text = _text(content)
+    with contextlib.suppress(ForbiddenAddress):
+        check_realm(text, "https://registry.example")
+        assert origin_of(text)[0] == "https"
+    with contextlib.suppress(ForbiddenAddress):
+        check_realm(text, "http://127.0.0.1:5000")
+        assert origin_of(text)[1] in ("localhost", "::1") or origin_of(text)[1].startswith("127.")
+
+
+def url(content: bytes) -> None:
+    """A URL that may be asked says one host, to us and to whoever reads it after us."""
+    text = _text(content)
+    with contextlib.suppress(ForbiddenAddress):
+        scheme, host, port = origin_of(text)
+        assert text.lower().startswith(f"{scheme}://")
+        assert not set(host) & set("@/\\%?# \t\r\n\0")
+        assert 0 < port < 65536
+        authority = re.split(r"[/?#\\]", text.partition("://")[2])[0].lower()
+        assert authority.removesuffix(f":{port}").rstrip(":").strip("[]") == host or ":0" in authority
+
+
+def link(content: bytes) -> None:
+    """The next page is on the same host, or is refused."""
+    answer = Response(200, Headers([("Link", _text(content))]), b"", PAGE)
+    source = RegistrySource(parse_reference("registry.example/team/app"), Client(environment={}))
+    with contextlib.suppress(ContentError):
+        following = source._next_page(PAGE, answer)
+        if following is not None:
+            with contextlib.suppress(ForbiddenAddress):  # it is asked by the client, which looks again
+                assert origin_of(following) == ("https", "registry.example", 443)
+
+
+def retry_after(content: bytes) -> None:
+    """Seconds, not negative, or None."""
+    wait = retry_after_s(_text(content), 1_700_000_000.0)
+    assert wait is None or wait >= 0
+
+
+def manifest(content: bytes) -> None:
+    """What is accepted is of one kind, within limits, and says to the standard library what it says to us."""
+    for served in ("", *ACCEPT):
+        document = Document(content, served, Digest.of(content), "fuzz")
+        with contextlib.suppress(ContentError):
+            read = read_manifest(document)
+            assert read.media_type in ACCEPT
+            assert read_manifest(document) == read
+            if isinstance(read, Manifest):
+                assert len(read.layers) <= MAX_CHILDREN
+                artifact(read)
+                _same_digests(content, "layers", [each.digest for each in read.layers])
+                for each in (read.config, *read.layers):
+                    with contextlib.suppress(ContentError):
+                        each.embedded()
+            elif isinstance(read, Index):
+                _same_digests(content, "manifests", [each.digest for each in read.manifests])
+
+
+def _same_digests(content: bytes, member: str, expected: list[Digest]) -> None:
+    assert [each["digest"] for each in json.loads(content)[member]] == expected
+
+
+def schema1(content: bytes) -> None:
+    """The digest is over what is read."""
+    with contextlib.suppress(ContentError):
+        assert content_digest(content, "fuzz") == Digest.of(payload(content, "fuzz"))
+        read = read_schema1(content, "", "fuzz")
+        assert 0 < len(read.blobs) >= len(read.layers)
+        said = json.loads(payload(content, "fuzz"))
+        assert {each["blobSum"] for each in said["fsLayers"]} >= set(read.blobs)
+
+
+def config(content: bytes) -> None:
+    """An image's configuration, or refused."""
+    with contextlib.suppress(ContentError):
+        read = read_config(content, "fuzz")
+        said = json.loads(content)
+        assert read.created == said.get("created")
+        assert list(read.diff_ids) == ((said.get("rootfs") or {}).get("diff_ids") or [])
+
+
+def tar(content: bytes) -> None:
+    """Entries, then the end or an error; no more of them than there are blocks."""
+    archive = Archive(iter([content[:700], content[700:]]), "fuzz")
+    with contextlib.suppress(ContentError):
+        for position, entry in enumerate(archive.entries()):
+            assert entry.size >= 0
+            if position % 2 and entry.size <= READ_MAX:
+                assert len(archive.read(entry, READ_MAX)) == entry.size
+    assert archive.seen <= len(content) // 512 + 1
+
+
+def layer(content: bytes) -> None:
+    """As the walk reads one: unpacked, searched, and read to its end."""
+    reader = Verbatim("fuzz", 1, ("etc/*", "var/lib/dpkg/*"))
+    with contextlib.suppress(ContentError):
+        _, pieces = decompressed(iter([content[:100], content[100:]]), "fuzz")
+        scanned(_bounded(pieces, len(content)), [(reader, Interest(reader.paths))], "fuzz")
+        for _ in pieces:
+            pass
+
+
+def _bounded(pieces: Iterator[bytes], packed: int) -> Iterator[bytes]:
+    total = 0
+    for piece in pieces:
+        assert len(piece) <= max(PIECE, packed)
+        total += len(piece)
+        if total > 1 << 26:  # a bomb is another test's; here it would only take time
+            return
+        yield piece
+
+
+def dpkg_status(content: bytes) -> None:
+    """Packages, or refused."""
+    with contextlib.suppress(ContentError):
+        for package in DPKG.extract("var/lib/dpkg/status", content):
+            assert package.name
+
+
+def os_release(content: bytes) -> None:
+    """Never an error."""
+    assert all(isinstance(value, str) for value in parsed(content).values())
+
+
+def auth_file(content: bytes) -> None:
+    """Logins, or refused; whatever is asked of the file."""
+    with contextlib.suppress(Error):
+        _AUTH_FILE.path.write_bytes(content)
+        file = parse_auth_file(_AUTH_FILE)
+        if file is not None:
+            for name in ("registry.example", "docker.io"):
+                file.helper_for(name)
+                key = file.entry_for(name, "team/app", bare=False)
+                if key is not None:
+                    login = file.login(key, Path("auth.json"))
+                    assert login is None or login.identity_token or (login.username and login.password)
+
+
+def registries_conf(content: bytes) -> None:
+    """Entries and aliases, or refused. The standard library takes quadratic memory for one key of very many parts."""
+    if max(line.count(b".") for line in content.split(b"\n")) > 1000:
+        return
+    with contextlib.suppress(InputError):
+        for prefix, entry in parse_registries_conf(content, Path("registries.conf")).entries.items():
+            assert prefix == entry.prefix
+
+
+TARGETS: Mapping[str, Target] = {
+    each.__name__: each
+    for each in (
+        *(reference, place, platform, digest, challenge, realm, url, link, retry_after, manifest, schema1, config),
+        *(tar, layer, dpkg_status, os_release, auth_file, registries_conf),
+    )
+}
