@@ -30,6 +30,7 @@ COMMANDS = {
     "login": "Try a login at its registry, and keep it where podman does.",
     "logout": "Forget a login.",
     "policy": "Show or check a policy.",
+    "config": "Say what the configuration means for a name.",
     "completion": "Print completion code for bash, zsh or fish.",
 }
 

@@ -62,7 +62,7 @@ def resolve(text: str, registries: Registries) -> Resolved:
     candidates = [_at(f"{registry}/{short}", named) for registry in registries.search]
     if len(candidates) == 1:
         (meant,) = candidates
-        return Resolved(meant, f"{text} means {meant}: {said} has one unqualified-search-registries", said)
+        return Resolved(meant, f"{text} means {meant}: the only one of unqualified-search-registries in {said}", said)
     if candidates:
         shown = ", ".join(str(each) for each in candidates)
         raise InvalidReference(
