@@ -1,6 +1,8 @@
 import time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from affineur.source.auth import Challenge, challenges
 
@@ -30,6 +32,33 @@ def test_several_in_one_line_and_in_several() -> None:
         Challenge("newauth", {"realm": "apps", "type": "1", "title": 'Login to "apps"'}),
         Challenge("bearer", {"realm": "x"}),
     ]
+
+
+TOKEN = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789-._~+", min_size=1).filter(lambda text: text[0].isalpha())
+VALUE = st.text(st.characters(min_codepoint=32, max_codepoint=126))
+
+
+@given(
+    st.lists(st.tuples(TOKEN, st.dictionaries(TOKEN.map(str.lower), VALUE, min_size=1)), min_size=1, max_size=4),
+    st.data(),
+)
+def test_what_is_written_by_the_rules_is_read(offered: list[tuple[str, dict[str, str]]], data: st.DataObject) -> None:
+    """RFC 9110 § 11.2: parameters are tokens or quoted strings, in which any character may be escaped."""
+
+    def written(value: str) -> str:
+        bare = value.isalnum() and data.draw(st.booleans())
+        return value if bare else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    parts = [
+        f"{scheme} "
+        + data.draw(st.sampled_from([",", ", ", " ,"])).join(
+            f"{name}={written(value)}" for name, value in parameters.items()
+        )
+        for scheme, parameters in offered
+    ]
+    expected = [Challenge(scheme.lower(), parameters) for scheme, parameters in offered]
+    assert challenges([", ".join(parts)]) == expected
+    assert challenges(parts) == expected
 
 
 def test_without_parameters() -> None:

@@ -137,6 +137,16 @@ class TestLifetime:
             values = {tokens.get(bearer, base, scope, login).value for base, scope, login in asked * 2}
             assert len(values) == len(service.asked) == 4
 
+    def test_not_more_are_kept_than_a_hundred(self, reached: Registry, client: Client, service: TokenService) -> None:
+        """A registry may ask for another scope each time."""
+        tokens = Tokens(client)
+        bearer = Challenge("bearer", {"realm": service.url})
+        for number in range(110):
+            tokens.get(bearer, reached.url, f"repository:{number}:pull", None)
+        for number, asked in ((109, 110), (10, 110), (0, 111)):
+            tokens.get(bearer, reached.url, f"repository:{number}:pull", None)
+            assert len(service.asked) == asked
+
 
 class TestChallenges:
     def test_bearer_goes_before_basic(self, reached: Registry, client: Client, service: TokenService) -> None:

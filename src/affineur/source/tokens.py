@@ -28,6 +28,8 @@ DEFAULT_LIFETIME_S = 60.0
 """Where `expires_in` is missing: distribution, docs/spec/auth/token.md."""
 MAX_LIFETIME_S = 24 * 3600.0
 """However long a service says that a token is good for."""
+MAX_KEPT = 100
+"""Tokens that are kept: a registry may ask for another scope each time."""
 EARLY_S = 10.0
 """A token is not used in its last seconds, nor in the last quarter of a short life."""
 MAX_SHOWN = 300
@@ -125,7 +127,10 @@ class Tokens:
         with self._lock:
             kept = self._kept.get(wanted)
             if kept is None or kept.value == refused or kept.until <= time.monotonic():
+                self._kept.pop(wanted, None)
                 kept = self._kept[wanted] = self._new(wanted, found)
+                if len(self._kept) > MAX_KEPT:
+                    self._kept.pop(next(iter(self._kept)))  # the oldest
             return kept
 
     def _new(self, wanted: _Wanted, found: Found | None) -> Token:
@@ -139,6 +144,8 @@ class Tokens:
             raise Denied(f"{wanted.host}: the token service gave no usable token")
         if answer.refresh_token and _TOKEN.fullmatch(answer.refresh_token):
             self._refresh[self._refresh_key(wanted)] = answer.refresh_token
+            if len(self._refresh) > MAX_KEPT:
+                self._refresh.pop(next(iter(self._refresh)))
         return Token(token, asked + _usable_s(answer, response.headers.get("Date")))
 
     def _asked(self, wanted: _Wanted) -> Response:

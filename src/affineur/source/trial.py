@@ -11,11 +11,11 @@ from affineur.http.client import Client
 from affineur.oci.reference import DEFAULT_REGISTRY
 from affineur.source.auth import challenges
 from affineur.source.credentials import Found
+from affineur.source.registry import DOCKER_HUB_HOST
 from affineur.source.tokens import Tokens
 
 __all__ = ["try_login"]
 
-DOCKER_HUB_HOST = "registry-1.docker.io"
 MAX_ANSWER_BYTES = 256 * 1024
 
 
