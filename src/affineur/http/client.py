@@ -27,6 +27,7 @@ from affineur.http.proxies import proxy_for
 from affineur.http.response import Headers, Response, bounded_body, chunks, raise_for_status, retry_after_s
 from affineur.http.retries import MAX_ATTEMPTS, Waiting, with_retries
 from affineur.http.schemes import may_be_plain, speaks_tls
+from affineur.http.secrets import Secrets
 from affineur.http.tls import HostTls, TlsRule, context
 from affineur.http.urls import joined, origin_of, shown, without_secrets
 
@@ -118,6 +119,7 @@ class Client:
         self._reached: dict[tuple[str, int], Reach] = {}
         self._plain: dict[str, bool] = {}
         self._registries: dict[tuple[str, int], bool] = {}  # named by the user → insecure
+        self._secrets = Secrets()
         self._contexts: dict[HostTls, ssl.SSLContext] = {}
         self._lock = RLock()
         self._connect_s = connect_s
@@ -187,6 +189,7 @@ class Client:
             )
         sent = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **(headers or {})}
         if not isinstance(form, bytes):
+            self._secrets.note({}, form)
             form = urlencode(form).encode()
             sent["Content-Type"] = "application/x-www-form-urlencoded"
         scheme, host, port = origin_of(url)
@@ -213,7 +216,7 @@ class Client:
         with self._opened_url("GET", url, headers or {}, reach, "") as (raw, final, account):
             if raw.status not in also and not 200 <= raw.status < 300:
                 with translated(final, "reading the answer"):
-                    detail = _said(raw.read1(4096))
+                    detail = self._said(raw.read1(4096))
                 wait = retry_after_s(Headers(raw.headers).get("Retry-After"), time.time())
                 raise_for_status(raw.status, shown(url), detail, wait)
                 raise SourceError(f"{shown(url)}: an answer without content (HTTP {raw.status})")
@@ -242,6 +245,13 @@ class Client:
             if registry not in self._plain:
                 self._plain[registry] = not self._speaks_tls(host, None if port == 443 else port)
         return f"{'http' if self._plain[registry] else 'https'}://{registry}"
+
+    def hidden(self, text: str) -> str:
+        """A text for people with `…` in place of every password and token that this client has sent.
+
+        For what a server says (an error, a warning, a media type): it may say back what it was told.
+        """
+        return self._secrets.hidden(text)
 
     def reach(self, host: str, port: int) -> Reach:
         """How local the address was that this client reached for a host; PUBLIC if it was not asked or is proxied."""
@@ -301,6 +311,10 @@ class Client:
                 break
             _put_aside(raw)
             seen.append(url)
+            if self._secrets.are_in(location):
+                raise ForbiddenAddress(
+                    f"{shown(url)} redirects to a URL with the login in it that it got: not followed"
+                )
             target = joined(url, location)
             if len(seen) > MAX_REDIRECTS or (target in seen and method == "GET"):
                 raise SourceError(f"{shown(seen[0])}: redirected in a circle, or more than {MAX_REDIRECTS} times")
@@ -330,7 +344,7 @@ class Client:
         found = Response(raw.status, Headers(raw.headers), body, final)
         if found.status not in also:
             wait = retry_after_s(found.headers.get("Retry-After"), time.time())
-            raise_for_status(found.status, shown(url), _said(body), wait)
+            raise_for_status(found.status, shown(url), self._said(body), wait)
         return found
 
     def _once(
@@ -347,6 +361,7 @@ class Client:
         target = urlunsplit(("", "", parts.path or "/", parts.query, ""))
         if origin.proxy is not None and origin.scheme == "http":
             target = urlunsplit((origin.scheme, parts.netloc, parts.path or "/", parts.query, ""))
+        self._secrets.note(headers)
         account.requests += 1
         started = time.monotonic()
         try:
@@ -389,6 +404,11 @@ class Client:
                 self._contexts[tls] = context(tls)
             return self._contexts[tls]
 
+    def _said(self, body: bytes) -> str:
+        """A server's own words, on one line and without control characters or secrets."""
+        text = body[:2048].decode("utf-8", errors="replace")
+        return self.hidden(" ".join("".join(c if c.isprintable() else " " for c in text).split()))
+
     def _account(self, host: str, port: int) -> Account:
         name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         with self._lock:
@@ -402,9 +422,3 @@ def _put_aside(raw: Exchange) -> None:
         with contextlib.suppress(OSError, HTTPException):
             raw.read(remaining)
     raw.close()
-
-
-def _said(body: bytes) -> str:
-    """A server's own words, on one line and without control characters."""
-    text = body[:2048].decode("utf-8", errors="replace")
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
