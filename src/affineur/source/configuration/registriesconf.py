@@ -5,7 +5,7 @@ containers-registries.conf(5), version 2 and the older one; what is checked and 
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -96,10 +96,12 @@ def parse_registries_conf(content: bytes, path: Path, *, drop_in: bool = False) 
     lists = {key: first.table(key).texts("registries") for key in ("search", "insecure", "block")}
     version_1 = any(each is not None for each in lists.values())
     entries: dict[str, Entry] = {}
+    places: dict[str, Entry] = {}
     for table in top.tables("registry"):
         entry = _entry(table)
         entries.setdefault(entry.prefix, entry)
-        _check_agreement(entry, entries, table)
+        place = entry.location or entry.prefix
+        _check_agreement(entry, places.setdefault(place, entry), place, table)
     search = top.texts("unqualified-search-registries")
     search_said = top.said("unqualified-search-registries")
     helpers, mode = top.texts("credential-helpers"), top.text("short-name-mode") or None
@@ -174,15 +176,11 @@ def _location(text: str, table: Table, key: str) -> str:
     return text.rstrip("/")
 
 
-def _check_agreement(entry: Entry, earlier: Mapping[str, Entry], table: Table) -> None:
+def _check_agreement(entry: Entry, first: Entry, place: str, table: Table) -> None:
     """Entries that lead to one place must agree about it."""
-    place = entry.location or entry.prefix
-    for other in earlier.values():
-        if (other.location or other.prefix) != place:
-            continue
-        for what in ("insecure", "blocked"):
-            if getattr(other, what) != getattr(entry, what):
-                table.refuse("", f"{place} is also in line {other.said.line}, with another value of {what!r}")
+    for what in ("insecure", "blocked"):
+        if getattr(first, what) != getattr(entry, what):
+            table.refuse("", f"{place} is also in line {first.said.line}, with another value of {what!r}")
 
 
 def _version_1(table: Table, insecure: tuple[str, ...], blocked: tuple[str, ...]) -> Iterator[Entry]:
