@@ -1,6 +1,7 @@
 """registries.conf beside skopeo and podman: whom they ask on this machine is whom we would ask, in the same order."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -160,3 +161,58 @@ def podman_pull(home: Path, name: str) -> None:
         storage = ["--root", str(home / "storage"), "--runroot", short, "--storage-driver", "vfs"]
         done = run(home, "podman", *storage, "pull", name)
     assert "manifest unknown" in done.stderr or "404" in done.stderr, done.stderr
+
+
+MAIN, DROP_INS = (
+    "registries.conf",
+    ("registries.conf.d/9.conf", "registries.conf.d/10.conf", "registries.conf.d/no.other"),
+)
+FILES = {
+    "the system's": [f"etc/{each}" for each in (MAIN, *DROP_INS)],
+    "a user's drop-ins": [f"etc/{each}" for each in (MAIN, *DROP_INS)] + [f"user/{each}" for each in DROP_INS],
+    "a user's main file": [f"{place}/{each}" for place in ("etc", "user") for each in (MAIN, *DROP_INS)],
+    "drop-ins alone": [f"{place}/{each}" for place in ("etc", "user") for each in DROP_INS],
+}
+
+
+@pytest.mark.parametrize("variable", ["", "CONTAINERS_REGISTRIES_CONF", "REGISTRIES_CONFIG_PATH"])
+@pytest.mark.parametrize("case", FILES)
+def test_podman_reads_the_files_that_we_read_in_our_order(tmp_path: Path, case: str, variable: str) -> None:
+    """In a mount namespace, where /etc/containers is the test's own, and without a network."""
+    places = {"etc": tmp_path / "etc/containers", "user": tmp_path / "home/.config/containers"}
+    for name in FILES[case]:
+        place, _, rest = name.partition("/")
+        path = places[place] / rest
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    (places["etc"] / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
+    (tmp_path / "named.conf").write_text("")
+    named = {variable: str(tmp_path / "named.conf")} if variable else {}
+    registries = Registries.read({"HOME": str(tmp_path / "home"), **named}, tmp_path, user=1000)
+    ours = [str(file).replace(str(places["etc"]), "/etc/containers") for file in registries.files]
+    assert loaded_by_podman(tmp_path, places["etc"], named) == ours
+
+
+def loaded_by_podman(home: Path, etc: Path, variables: dict[str, str]) -> list[str]:
+    if shutil.which("podman") is None:
+        leave_out("podman is not installed")
+    if subprocess.run(["unshare", "-mn", "true"], capture_output=True, check=False).returncode != 0:
+        leave_out("a mount namespace may not be made here")
+    with TemporaryDirectory() as short:
+        words = f"--log-level=debug --root {home}/storage --runroot {short} --storage-driver vfs info"
+        done = subprocess.run(
+            ["unshare", "-mn", "sh", "-c", f"mount --bind {etc} /etc/containers && exec podman {words}"],
+            capture_output=True,
+            text=True,
+            env={"HOME": str(home / "home"), "PATH": os.environ["PATH"], **variables},
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    # it also says which main file it looked for in vain
+    read = re.findall(r'Loading registries configuration \\"(.*?)\\"', done.stderr)
+    return [
+        file
+        for file in read
+        if file.startswith(str(home)) or (etc / Path(file).relative_to("/etc/containers")).exists()
+    ]
