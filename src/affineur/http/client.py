@@ -6,33 +6,27 @@ with its host (Authorization, Cookie) stays there. Safe for several threads.
 
 import contextlib
 import os
-import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from http.client import HTTPException
 from threading import RLock, Thread
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit, urlunsplit
-
-import msgspec
 
 from affineur.errors import ForbiddenAddress, SourceError, Unreachable
 from affineur.http.addresses import AddressPolicy, Reach
 from affineur.http.connection import Origin
 from affineur.http.connections import Connections, Exchange
-from affineur.http.connector import Connector, connected
+from affineur.http.connector import Connector
 from affineur.http.failures import translated
+from affineur.http.hosts import Hosts
 from affineur.http.mirrors import MirrorMap
-from affineur.http.proxies import proxy_for
-from affineur.http.response import Headers, Response, bounded_body, chunks, raise_for_status, retry_after_s
+from affineur.http.response import Headers, Response, bounded_body, raise_for_status, retry_after_s
 from affineur.http.retries import MAX_ATTEMPTS, Waiting, with_retries
 from affineur.http.schemes import may_be_plain, speaks_tls
 from affineur.http.secrets import Secrets
-from affineur.http.tls import HostTls, TlsRule, context
+from affineur.http.stream import Account, Stream
+from affineur.http.tls import HostTls, TlsRule
 from affineur.http.urls import joined, origin_of, shown, without_secrets
-
-if TYPE_CHECKING:
-    import socket
 
 __all__ = ["Account", "Client", "Stream"]
 
@@ -47,36 +41,6 @@ PREPARED = 2
 """Connections made while it is found out whether a host speaks TLS: manifest and tags are asked for side by side."""
 
 _REDIRECTS = (301, 302, 303, 307, 308)
-
-
-class Account(msgspec.Struct):
-    """What one host was asked for, for `--timings` and "hosts asked"."""
-
-    requests: int = 0
-    bytes: int = 0
-    seconds: float = 0.0
-
-
-class Stream:
-    """An open body: iterate once over chunks of up to 512 KiB, as transferred, never decoded."""
-
-    def __init__(self, raw: Exchange, url: str, account: Account) -> None:
-        self._raw, self._account = raw, account
-        self.status, self.url = raw.status, url
-        self.headers = Headers(raw.headers)
-
-    def __iter__(self) -> Iterator[bytes]:
-        """Raises Unreachable where the connection breaks before the announced length."""
-        parts = chunks(self._raw)
-        while True:
-            started = time.monotonic()
-            with translated(self.url, "reading the answer"):
-                part = next(parts, None)
-            self._account.seconds += time.monotonic() - started
-            if part is None:
-                return
-            self._account.bytes += len(part)
-            yield part
 
 
 class Client:
@@ -111,19 +75,18 @@ class Client:
         """
         self.mirrors = mirrors or MirrorMap()
         self.accounts: dict[str, Account] = {}
-        self._addresses = addresses or AddressPolicy()
-        self._connector = connector or Connector()
-        self._rule: TlsRule = tls or (lambda *_: HostTls())
-        self._environment = os.environ if environment is None else environment
+        self._hosts = Hosts(
+            addresses or AddressPolicy(),
+            connector or Connector(),
+            tls or (lambda *_: HostTls()),
+            os.environ if environment is None else environment,
+            connect_s,
+        )
         self._user_agent, self._attempts, self._sleep, self._waiting = user_agent, attempts, sleep, waiting
-        self._reached: dict[tuple[str, int], Reach] = {}
         self._plain: dict[str, bool] = {}
-        self._registries: dict[tuple[str, int], bool] = {}  # named by the user → insecure
         self._secrets = Secrets()
-        self._contexts: dict[HostTls, ssl.SSLContext] = {}
         self._lock = RLock()
-        self._connect_s = connect_s
-        self._connections = Connections(self._opened, self._context, read_s)
+        self._connections = Connections(self._hosts.opened, self._hosts.context, read_s)
 
     def __enter__(self) -> "Client":
         return self
@@ -194,7 +157,7 @@ class Client:
             sent["Content-Type"] = "application/x-www-form-urlencoded"
         scheme, host, port = origin_of(url)
         account = self._account(host, port)
-        origin = self._origin(scheme, host, port, reach, self._leader(led_by))
+        origin = self._hosts.origin(scheme, host, port, reach, self._hosts.leader(led_by))
         raw = self._once("POST", url, sent, origin, account, form)
         try:
             if raw.status in _REDIRECTS and raw.status not in also:
@@ -236,9 +199,9 @@ class Client:
         """
         for scheme in ("https", "http"):
             if mapped := self.mirrors.apply(f"{scheme}://{registry}"):
-                self._know(mapped, insecure)
+                self._hosts.know(mapped, insecure)
                 return mapped
-        tls, host, port = self._know(f"https://{registry}", insecure)
+        tls, host, port = self._hosts.know(f"https://{registry}", insecure)
         if tls.verify and not may_be_plain(host):
             return f"https://{registry}"
         with self._lock:
@@ -255,14 +218,7 @@ class Client:
 
     def reach(self, host: str, port: int) -> Reach:
         """How local the address was that this client reached for a host; PUBLIC if it was not asked or is proxied."""
-        return self._reached.get((host.lower(), port), Reach.PUBLIC)
-
-    def _know(self, url: str, insecure: bool) -> tuple[HostTls, str, int]:
-        """Remember a registry of the user's; what holds for it."""
-        _, host, port = origin_of(url)
-        with self._lock:
-            self._registries[host, port] = self._registries.get((host, port), False) or insecure
-        return self._tls(host, port), host, port
+        return self._hosts.reach(host, port)
 
     def _speaks_tls(self, host: str, port: int | None) -> bool:
         if port is not None:
@@ -272,12 +228,12 @@ class Client:
             for thread in ahead:
                 thread.start()
             try:
-                return speaks_tls(self._connector, self._addresses, host, port)
+                return speaks_tls(self._hosts.connector, self._hosts.addresses, host, port)
             finally:
                 for thread in ahead:
                     thread.join()
         try:  # --tls-verify=false and no port: 443 if anything is there, else 80
-            return speaks_tls(self._connector, self._addresses, host, 443)
+            return speaks_tls(self._hosts.connector, self._hosts.addresses, host, 443)
         except Unreachable:
             return False
 
@@ -288,7 +244,7 @@ class Client:
         """Follow redirects; hand out the last answer with its body unread."""
         sent = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **headers}
         seen: list[str] = []
-        leader = self._leader(led_by)
+        leader = self._hosts.leader(led_by)
         while True:
             if mapped := self.mirrors.apply(url):
                 if origin_of(mapped) != origin_of(url):
@@ -296,7 +252,7 @@ class Client:
                 url, reach = mapped, Reach.OWN
             scheme, host, port = origin_of(url)
             account = self._account(host, port)
-            origin = self._origin(scheme, host, port, reach, leader)
+            origin = self._hosts.origin(scheme, host, port, reach, leader)
             raw = with_retries(
                 lambda url=url, sent=sent, origin=origin, account=account: (  # type: ignore[misc]
                     self._once(method, url, sent, origin, account)
@@ -320,7 +276,7 @@ class Client:
                 raise SourceError(f"{shown(seen[0])}: redirected in a circle, or more than {MAX_REDIRECTS} times")
             next_scheme, next_host, next_port = origin_of(target, seen[-1])
             if (next_scheme, next_host, next_port) != (scheme, host, port):
-                here = self._tls(host, port, leader)
+                here = self._hosts.tls(host, port, leader)
                 if scheme == "https" and next_scheme == "http" and here.verify and not self.mirrors.apply(target):
                     raise ForbiddenAddress(
                         f"{shown(url)} redirects from https to plain http at {next_host}: not followed"
@@ -369,40 +325,6 @@ class Client:
                 return self._connections.request(origin, method, target, headers, body)
         finally:
             account.seconds += time.monotonic() - started
-
-    def _origin(self, scheme: str, host: str, port: int, reach: Reach, leader: HostTls | None) -> Origin:
-        """Where to connect, and how. Raises ForbiddenAddress, InvalidSettings."""
-        tls = self._tls(host, port, leader) if scheme == "https" else None
-        proxy = proxy_for(scheme, host, port, self._environment)
-        if proxy is None:
-            return Origin(scheme, host, port, reach, tls)
-        self._addresses.check_name(host, reach)  # the proxy resolves it, so its address is not ours to check
-        proxy_tls = self._tls(proxy.host, proxy.port) if proxy.scheme == "https" else None
-        return Origin(scheme, host, port, reach, tls, proxy, proxy_tls)
-
-    def _leader(self, url: str) -> HostTls | None:
-        if not url:
-            return None
-        _, host, port = origin_of(url)
-        return self._tls(host, port)
-
-    def _tls(self, host: str, port: int, leader: HostTls | None = None) -> HostTls:
-        insecure = self._registries.get((host, port))
-        found = self._rule(host, port, insecure is not None)
-        if insecure and found.verify:
-            found = msgspec.structs.replace(found, verify=False)
-        return found if leader is None else found.led_to_by(leader)
-
-    def _opened(self, host: str, port: int, reach: Reach) -> "socket.socket":
-        connection, found = connected(self._connector, self._addresses, host, port, reach, self._connect_s)
-        self._reached[host.lower(), port] = found
-        return connection
-
-    def _context(self, tls: HostTls) -> ssl.SSLContext:
-        with self._lock:
-            if tls not in self._contexts:
-                self._contexts[tls] = context(tls)
-            return self._contexts[tls]
 
     def _said(self, body: bytes) -> str:
         """A server's own words, on one line and without control characters or secrets."""
