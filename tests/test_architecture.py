@@ -94,7 +94,8 @@ def test_few_modules_touch_the_world(room: str, path: Path, tree: ast.Module) ->
 
 
 @pytest.mark.parametrize(
-    "command", ["assess", "age", "inspect", "tags", "packages", "updates", "cves", "login", "logout", "policy"]
+    "command",
+    ["assess", "age", "inspect", "tags", "packages", "updates", "cves", "login", "logout", "policy", "config"],
 )
 def test_a_command_starts_without_what_it_may_not_need(command: str) -> None:
     script = (
