@@ -268,10 +268,10 @@ class TestWhatTheServiceSays:
             (b'{"error":"invalid_grant","error_description":"expired"}', ": invalid_grant; expired"),  # RFC 6749 § 5.2
             (b'{"details":"incorrect username or password"}', ": incorrect username or password"),
             (b"go\naway\x1b[2J", r": go away \[2J"),
-            (b"<html>no</html>", r"\(HTTP 401\)$"),
-            (b"", r"\(HTTP 401\)$"),
-            (b"x" * 5000, r": x{300}$"),
-            (b'{"errors": 5}', r"\(HTTP 401\)$"),
+            (b"<html>no</html>", r"\(HTTP 401\); `"),
+            (b"", r"\(HTTP 401\); `"),
+            (b"x" * 5000, r": x{300}; `"),
+            (b'{"errors": 5}', r"\(HTTP 401\); `"),
         ],
     )
     @pytest.mark.parametrize("login", [None, PASSWORD, IDENTITY])
@@ -288,6 +288,7 @@ class TestWhatTheServiceSays:
         with pytest.raises(Denied, match=f"token service.*{words}") as caught:
             opened(guarded, client, login).manifest()
         message = str(caught.value)
+        assert message.endswith(f"; `affineur login {guarded.host}` keeps {'another' if login else 'one'}")
         assert "s3cret" not in message
         assert "refresh-me" not in message
         assert ("/a/file, key k" in message) == (login is not None)

@@ -12,7 +12,7 @@ from affineur.errors import Denied
 from affineur.http.client import Client
 from affineur.source.auth import Challenge, challenges
 from affineur.source.credentials import Found, Logins
-from affineur.source.tokens import MAX_SHOWN, Token, Tokens
+from affineur.source.tokens import MAX_SHOWN, Refused, Token, Tokens
 
 __all__ = ["Authorization"]
 
@@ -60,7 +60,7 @@ class Authorization:
             return {}
         with self._lock:
             if self._token is None or self._token.until <= time.monotonic():
-                self._token = self._tokens.get(self._bearer, self._base, self._scope, self._found)
+                self._token = self._new(self._bearer)
             return {"Authorization": f"Bearer {self._token.value}"}
 
     def answer(self, lines: list[str], what: str, refused: Mapping[str, str]) -> None:
@@ -86,7 +86,7 @@ class Authorization:
                 self._looked = True
             if bearer is not None:
                 old = self._token.value if self._token is not None else ""
-                self._token = self._tokens.get(bearer, self._base, self._scope, self._found, old)
+                self._token = self._new(bearer, old)
                 self._bearer = bearer
             elif not any(c.scheme == "basic" for c in offered):
                 ways = ", ".join(c.scheme[:40] for c in offered[:5]) or "none"
@@ -113,6 +113,12 @@ class Authorization:
 
     def _not_accepted(self, what: str, found: Found, said: str = "") -> Denied:
         return Denied(f"{what}: the login from {found.where} is not accepted{_words(said)}{self._advice()}")
+
+    def _new(self, bearer: Challenge, refused: str = "") -> Token:
+        try:
+            return self._tokens.get(bearer, self._base, self._scope, self._found, refused)
+        except Refused as problem:
+            raise Denied(f"{problem}{self._advice()}") from problem
 
     def _advice(self) -> str:
         return f"; `affineur login {self._registry}` keeps {'one' if self._found is None else 'another'}"

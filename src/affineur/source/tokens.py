@@ -21,7 +21,7 @@ from affineur.oci.document import decoded
 from affineur.source.auth import Challenge, check_realm
 from affineur.source.credentials import Found, Login
 
-__all__ = ["MAX_SHOWN", "Token", "Tokens"]
+__all__ = ["MAX_SHOWN", "Refused", "Token", "Tokens"]
 
 MAX_TOKEN_BYTES = 256 * 1024
 DEFAULT_LIFETIME_S = 60.0
@@ -49,6 +49,10 @@ class Token(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return "Token(…)"
+
+
+class Refused(Denied):
+    """A token service gives no token: with this login, or without one."""
 
 
 class _Answer(msgspec.Struct):
@@ -115,8 +119,9 @@ class Tokens:
 
         Raises:
             ForbiddenAddress: a realm that breaks the rules of `check_realm`.
-            Denied: the service refuses; its words are in the message.
-            MalformedDocument, LimitExceeded: its answer is no token.
+            Refused: the service refuses; its words are in the message.
+            Denied: what it gave is no token.
+            MalformedDocument, LimitExceeded: its answer is none.
             Unreachable, RateLimited: as it answered.
         """
         realm = bearer.parameters.get("realm", "")
@@ -137,7 +142,7 @@ class Tokens:
         asked = time.monotonic()
         response = self._asked(wanted)
         if response.status not in (200, 201):
-            raise _denied(wanted, found, response)
+            raise _refused(wanted, found, response)
         answer = decoded(response.body, _Answer, wanted.host)
         token = answer.token or answer.access_token or ""
         if not _TOKEN.fullmatch(token):
@@ -220,7 +225,7 @@ def _age_s(issued_at: object, date: str) -> float:
         return 0.0
 
 
-def _denied(wanted: _Wanted, found: Found | None, response: Response) -> Denied:
+def _refused(wanted: _Wanted, found: Found | None, response: Response) -> Refused:
     """What the service said, and with which login."""
     registry = urlsplit(wanted.base).netloc
     said = _said(response.body)
@@ -231,7 +236,7 @@ def _denied(wanted: _Wanted, found: Found | None, response: Response) -> Denied:
     else:
         whose = f"the login from {found.where}"
     asked = f"{wanted.host}: the token service of {registry} refuses {whose} (HTTP {response.status})"
-    return Denied(asked + (f": {said}" if said else ""))
+    return Refused(asked + (f": {said}" if said else ""))
 
 
 def _said(body: bytes) -> str:
