@@ -164,6 +164,24 @@ def test_what_is_no_image_is_named(repository: Repository, members: dict[str, st
         open_image(repository.source)
 
 
+def test_an_index_of_artifacts_is_named(repository: Repository) -> None:
+    repository.index([repository.image()], artifactType="application/spdx+json")
+    with pytest.raises(UnsupportedContent, match=r"but an index of an SPDX document \(application/spdx\+json\)"):
+        open_image(repository.source)
+
+
+def test_an_artifact_with_an_images_config_is_named(repository: Repository) -> None:
+    """How artifacts were pushed before image-spec 1.1, where a registry took no other config."""
+    thing = repository.blob(b"{}", "application/vnd.example.build-type+json")
+    repository.image("1", layers=[thing, thing])
+    with pytest.raises(MalformedDocument):  # this config promises one layer
+        open_image(repository.source)
+    members = {"config": repository.blob(b"{}", IMAGE_CONFIG), "layers": [thing]}
+    repository.manifest({"schemaVersion": 2, "mediaType": OCI_MANIFEST, **members}, OCI_MANIFEST, "1")
+    with pytest.raises(UnsupportedContent, match=r"an artifact \(application/vnd\.example\.build-type\+json\)"):
+        open_image(repository.source)
+
+
 def test_a_schema_1_is_opened_as_far_as_it_says(repository: Repository) -> None:
     step = {"id": "1" * 64, "created": "2015-01-02T03:04:05Z", "config": {"User": "nobody"}}
     document = {

@@ -7,7 +7,7 @@ from affineur.oci.config import Config, read_config
 from affineur.oci.descriptor import UNKNOWN_SIZE, Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import MAX_DOCUMENT_BYTES, Document
-from affineur.oci.manifest import Index, Manifest, Schema1, artifact, read_manifest
+from affineur.oci.manifest import Index, Manifest, Schema1, artifact, artifact_name, read_manifest
 from affineur.oci.place import AnyReference
 from affineur.oci.platform import Platform, default_platform, preference
 from affineur.source.source import Source
@@ -17,6 +17,12 @@ __all__ = ["Child", "Image", "choose", "open_image", "read_child", "read_childre
 BASE_NAME = "org.opencontainers.image.base.name"
 BASE_DIGEST = "org.opencontainers.image.base.digest"
 MAX_NESTED_INDEXES = 4
+_LAYERS = (
+    "application/vnd.oci.image.layer.",
+    "application/vnd.docker.image.rootfs.",
+    "application/vnd.docker.container.image.rootfs.",
+)
+"""Types of layers begin so; what begins otherwise may be a layer of days to come, or an artifact made before 1.1."""
 
 
 class Child(msgspec.Struct, frozen=True):
@@ -197,6 +203,9 @@ def _opened(source: Source, parsed: Manifest | Schema1, name: str) -> tuple[Mani
         raise UnsupportedContent(f"{name} is no container image but {named}")
     content = _config(source, parsed.config)
     config = read_config(content, f"{source.reference.name}@{parsed.config.digest}")
+    other = [layer.media_type for layer in parsed.layers if not layer.media_type.startswith(_LAYERS)]
+    if other and not config.diff_ids:
+        raise UnsupportedContent(f"{name} is no container image but an artifact ({other[0][:200]})")
     if len(config.diff_ids) != len(parsed.layers):
         raise MalformedDocument(
             f"{name}: the manifest has {len(parsed.layers)} layers, its config {len(config.diff_ids)}"
@@ -206,7 +215,11 @@ def _opened(source: Source, parsed: Manifest | Schema1, name: str) -> tuple[Mani
 
 def _descend(source: Source, index: Index, wanted: Platform) -> tuple[Document, Manifest | Schema1]:
     for _ in range(MAX_NESTED_INDEXES):
-        child = choose(read_children(index), wanted, str(source.reference)).descriptor
+        children = read_children(index)
+        if index.artifact_type and not any(child.is_image and child.platform for child in children):
+            kind = f"{artifact_name(index.artifact_type) or 'an artifact'} ({index.artifact_type[:200]})"
+            raise UnsupportedContent(f"{source.reference} is no container image but an index of {kind}")
+        child = choose(children, wanted, str(source.reference)).descriptor
         document = _promised(source, child)
         parsed = read_manifest(document)
         if not isinstance(parsed, Index):

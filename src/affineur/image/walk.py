@@ -207,7 +207,7 @@ class Tree:
             else:
                 what = f"layer {index + 1} of {len(self._layers)} ({layer.digest})"
                 self.unread += 1
-                self._skipped.append(Unassessed(what, f"layers of type {layer.media_type} are not read"))
+                self._skipped.append(Unassessed(what, _unread(layer)))
         self._usable = tuple(usable)
         views = list(self._views.values())
         if stop_early and not self.unread:
@@ -345,6 +345,16 @@ class Tree:
             if self._received is not None:
                 self._received(len(chunk))
             yield chunk
+
+
+def _unread(layer: Descriptor) -> str:
+    """Why. Foreign layers: image-spec 1.1, layer.md § Non-Distributable Layers; their URLs are anybody's: not asked."""
+    kind = layer.media_type[:200]
+    if "nondistributable" in kind or ".foreign." in kind:
+        return f"a foreign layer ({kind}) is not fetched" + (f" from {layer.urls[0][:200]}" if layer.urls else "")
+    if kind.endswith("+encrypted"):
+        return f"an encrypted layer ({kind}) cannot be read"
+    return f"layers of type {kind} are not read"
 
 
 def _told(paths: Set[str], why: str) -> list[Unassessed]:
