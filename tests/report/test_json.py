@@ -13,7 +13,9 @@ from affineur.report import documents, json
 from support import assessments
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
-NAMES = {f"affineur.{name}/1" for name in ("assessment", "age", "updates", "cves", "packages", "inspection")}
+NAMES = {
+    f"affineur.{name}/1" for name in ("assessment", "age", "updates", "cves", "packages", "inspection", "explanation")
+}
 
 
 def loaded(text: str) -> Any:

@@ -22,6 +22,7 @@ from affineur.errata.erratum import CVE, Erratum, Fix, Severity
 from affineur.evidence import Evidence, Unassessed
 from affineur.image.inspection import Inspection
 from affineur.repositories.update import Update
+from affineur.source.configuration.explanation import Explanation
 from affineur.trust.model import Grade, Lifecycle, Verdict
 
 __all__ = [
@@ -167,6 +168,7 @@ DOCUMENTS: Mapping[str, type[msgspec.Struct]] = {
     "affineur.cves/1": CVEs,
     "affineur.packages/1": Packages,
     "affineur.inspection/1": Inspection,
+    "affineur.explanation/1": Explanation,
 }
 
 
