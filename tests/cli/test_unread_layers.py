@@ -43,7 +43,7 @@ def push_with(registry: Registry, media_type: str, urls: list[str] | None) -> st
 def test_a_layer_that_is_not_read_is_named_and_leaves_the_answer_open(
     registry: Registry, tmp_path: Path, media_type: str, named: str
 ) -> None:
-    """image-spec 1.1, layer.md § Non-Distributable Layers: `urls` may lead anywhere, into this machine's own network."""
+    """image-spec 1.1, layer.md § Non-Distributable Layers: `urls` may lead into this machine's own network."""
     digest = push_with(registry, media_type, [f"{registry.url}/elsewhere", "http://169.254.169.254/"])
     packages = affineur(tmp_path, "packages", "--json", f"{registry.host}/team/app:1")
     assert packages.code == 3
