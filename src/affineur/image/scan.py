@@ -9,12 +9,17 @@ from affineur.image.interest import WHITEOUT, Interest, normal, prefilter
 from affineur.image.reader import Broken, Entry, Reader
 from affineur.streams import tar
 
-__all__ = ["WANTED_BYTES_MAX", "WANTED_FILES_MAX", "scanned"]
+__all__ = ["PATHS_MAX", "PATH_MAX", "WANTED_BYTES_MAX", "WANTED_FILES_MAX", "scanned"]
 
 WANTED_FILES_MAX = 200_000
 """Entries that one layer may hold at wanted paths, for each reader."""
 WANTED_BYTES_MAX = 512 * 1024 * 1024
 """Bytes of all wanted files of one layer together."""
+PATH_MAX = 4096
+"""Bytes of a wanted path or of a link's target: no Linux makes a longer one (PATH_MAX, path_resolution(7))."""
+PATHS_MAX = 64 * 1024 * 1024
+"""Bytes of one layer's wanted paths and of where its links lead, each counted once for every folder on its way: so
+much is held when layers are merged."""
 ABSURD = 1024 * 1024 * 1024
 """A wanted file that claims more bytes is not even passed over."""
 
@@ -34,12 +39,17 @@ def scanned(
     archive = tar.Archive(pieces, source)
     found: list[list[Entry]] = [[] for _ in wanted]
     budget = _Budget(archive, source)
+    paths = 0
     for raw in archive.entries(prefilter(interest for _, interest in wanted)):
         kind, path, link = _said(raw, source)
+        cost = _cost(path, source) + _cost(link, source)
         for (reader, interest), entries in zip(wanted, found, strict=True):
             # an opaque root hides all that is below
             if not kind or not (interest.touches(path) or (kind == "o" and not path)):
                 continue
+            paths += cost
+            if paths > PATHS_MAX:
+                raise LimitExceeded(f"{source}: paths as long and as deep as no image has them")
             if len(entries) >= WANTED_FILES_MAX:
                 raise LimitExceeded(f"{source}: more than {WANTED_FILES_MAX} entries at paths wanted for {reader.name}")
             facts, broken = None, None
@@ -47,6 +57,12 @@ def scanned(
                 facts, broken = budget.extracted(reader, raw, path)
             entries.append(Entry(archive.seen, kind, path, link, facts, broken))
     return tuple(map(tuple, found))
+
+
+def _cost(path: str, source: str) -> int:
+    if len(path) > PATH_MAX:
+        raise LimitExceeded(f"{source}: a path of {len(path)} bytes, more than {PATH_MAX}: {path[:80]!a}…")
+    return len(path) * (path.count("/") + 1)
 
 
 def _said(raw: tar.Entry, source: str) -> tuple[str, str, str]:
