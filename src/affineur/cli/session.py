@@ -12,7 +12,7 @@ import click
 
 from affineur import __version__
 from affineur import settings as configuration
-from affineur.errors import InvalidPolicy, InvalidSettings
+from affineur.errors import Error, InvalidPolicy, InvalidSettings
 
 if TYPE_CHECKING:
     from affineur.assessment.model import Assessment
@@ -59,6 +59,8 @@ class Session:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         made = vars(self)
+        if isinstance(error, Error) and "client" in made:  # whatever it quotes, a server may have said our login back
+            error.args = (self.client.hidden(str(error)),)
         if "progress" in made:
             self.progress.close()
         for name in ("client", "layers", "releases", "changelogs", "feeds"):
