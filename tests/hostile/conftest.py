@@ -70,9 +70,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 @pytest.fixture
-def public(victim: Victim, authority: Authority, good: World) -> Iterator[Victim]:
+def public(
+    victim: Victim, authority: Authority, good: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Victim]:
     """The victim asks for an image of `registry.example`, a registry on the internet, over TLS."""
     folder = authority.folder
+    monkeypatch.setenv("SSL_CERT_FILE", str(folder / "ca.crt"))  # the system's hundred take longer than all else
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     with HostileRegistry(tls=(str(folder / "registry.crt"), str(folder / "registry.key"))) as registry:
         registry.image([good.layer()])
         registry.realm = f"https://registry.example:{registry.port}{TOKEN}"

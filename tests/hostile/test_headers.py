@@ -100,7 +100,7 @@ SAID = [
 
 
 @pytest.mark.parametrize("number", range(len(SAID)))
-@pytest.mark.parametrize("name", ["Warning", "RateLimit-Remaining", "Docker-Content-Digest", "Content-Type", "Server"])
+@pytest.mark.parametrize("name", ["Warning", "RateLimit-Remaining", "Content-Type"])
 def test_what_headers_say(victim: Victim, name: str, number: int) -> None:
     """Shown or not, nothing of it reaches a terminal as it came: `Victim` looks at every character."""
     text = f'299 - "{SAID[number]}"' if name == "Warning" else SAID[number]

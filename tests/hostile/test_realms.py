@@ -38,7 +38,7 @@ def test_at_what_nobody_may_ask(victim: Victim, where: str) -> None:
 def test_inside_for_a_public_registry(public: Victim, other: HostileRegistry, where: str) -> None:
     public.network.names |= {name: [addresses] for name, addresses in NAMES.items()}
     public.others.append(other)
-    for scheme, commands in (("http", ("tags",)), ("https", ("packages", "tags"))):
+    for scheme, commands in (("http", ("tags",)), ("https", ("packages",))):
         realm(public, where.replace("http:", f"{scheme}:").replace("PORT", str(other.port)))
         public.logins = ("bearer",) if scheme == "http" else ("nothing", "bearer")
         public.refuse(4, commands=commands)

@@ -39,7 +39,7 @@ def test_the_lists_have_a_second_witness() -> None:
 
 
 @pytest.mark.parametrize("target", METADATA)
-@pytest.mark.parametrize("what", ["manifest", "layer", "tags", "token"])
+@pytest.mark.parametrize("what", ["manifest", "layer", "token"])
 def test_to_what_nobody_may_ask(victim: Victim, good: World, what: str, target: str) -> None:
     """Not even for a registry on this machine."""
     know(victim)

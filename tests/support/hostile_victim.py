@@ -136,7 +136,7 @@ class Victim:
         self.registry.forget()
         self.network.forget()
         self.pauses.clear()
-        words = [command, *self._options(), *arguments, self.reference]
+        words = [command, *self._options(command), *arguments, self.reference]
         if "--format" not in words:
             words.insert(1, "--json")
         out, err = io.StringIO(), io.StringIO()
@@ -158,10 +158,10 @@ class Victim:
         self._kept(outcome)
         return outcome
 
-    def _options(self) -> list[str]:
+    def _options(self, command: str) -> list[str]:
         place = self.folder / f"run{next(self._runs)}"
         place.mkdir()
-        if self.world.folder.joinpath("empty").is_dir():
+        if command == "assess":  # three files that are made slowly, and copied fast
             shutil.copytree(self.world.folder / "empty", place / "cache")
         settings = place / "config.toml"
         text = self.world.configuration().read_text()
