@@ -92,7 +92,12 @@ def test_the_same_image_with_a_feed_is_an_a(updated: World) -> None:
 def test_losing_the_feed_never_gives_a_better_letter(updated: World) -> None:
     """A notice that no suite has the fix of yet makes a C; without the feed there is no letter, so no A either."""
     updated.notices = [
-        record("DSA-2-1", [("Debian:12", "tzdata", "2026c-0+deb12u1")], cves=["CVE-2026-1111"], published="2026-11-10T00:00:00Z"),
+        record(
+            "DSA-2-1",
+            [("Debian:12", "tzdata", "2026c-0+deb12u1")],
+            cves=["CVE-2026-1111"],
+            published="2026-11-10T00:00:00Z",
+        ),
         RATING,
     ]
     assert judged(updated.run(*ASSESS))["grade"]["letter"] == "C"

@@ -8,6 +8,7 @@ import pytest
 from affineur.errors import Denied, InvalidSettings, MalformedDocument, SourceError
 from affineur.http.addresses import Reach
 from affineur.http.client import Client
+from affineur.image.image import open_image
 from affineur.oci.reference import parse_reference
 from affineur.source.auth import Challenge
 from affineur.source.authorization import Authorization
@@ -154,7 +155,7 @@ class TestChallenges:
         scope = "repository:h:5/x:pull repository:y:pull"
         line = f'Basic realm="x", Bearer realm="{service.url}",service="a, b",scope="{scope}"'
         authorization = Authorization(client, reached.url, "h", "x", KnownLogins({"h": Found(PASSWORD, "x")}))
-        authorization.answer([line], "x", authorization.headers())
+        authorization.answer([line], reached.url, "x", authorization.headers())
         assert authorization.headers() == {"Authorization": "Bearer token-1"}
         assert service.asked[0].fields == {
             "service": ["a, b"],
@@ -166,7 +167,7 @@ class TestChallenges:
     ) -> None:
         for repository, scope in (("team/app", ["repository:team/app:pull,push"]), ("", None)):
             authorization = Authorization(client, reached.url, "h", repository, KnownLogins({}), "pull,push")
-            authorization.answer([f'Bearer realm="{service.url}"'], "x", {})
+            authorization.answer([f'Bearer realm="{service.url}"'], reached.url, "x", {})
             assert service.asked[-1].fields.get("scope") == scope
 
     @pytest.mark.parametrize(
@@ -182,16 +183,44 @@ class TestChallenges:
         logins = KnownLogins({"h": Found(login, "/a/file")} if login else {})
         authorization = Authorization(client, "https://h", "h", "x", logins)
         with pytest.raises(Denied, match=message):
-            authorization.answer(lines, "what", {})
+            authorization.answer(lines, "https://h/x", "what", {})
 
     def test_basic_is_tried_once(self, client: Client) -> None:
         authorization = Authorization(client, "https://h", "h", "x", KnownLogins({"h": Found(PASSWORD, "/a/file")}))
-        authorization.answer(['Basic realm="x"'], "what", {})
+        authorization.answer(['Basic realm="x"'], "https://h:443/x", "what", {})
         sent = authorization.headers()
         assert sent == {"Authorization": PASSWORD.basic()}
         with pytest.raises(Denied, match=r"/a/file.*not accepted; `affineur login h` keeps another") as caught:
-            authorization.answer(['Basic realm="x"'], "what", sent)
+            authorization.answer(['Basic realm="x"'], "https://h:443/x", "what", sent)
         assert PASSWORD.password not in str(caught.value)
+
+
+class TestAskedByAnother:
+    """To which the registry redirects: it may not ask in the registry's name."""
+
+    @pytest.mark.parametrize("by", ["https://other/x", "https://h:444/x", "http://h/x"])
+    def test_is_no_challenge_of_ours(self, client: Client, by: str) -> None:
+        authorization = Authorization(client, "https://h", "h", "x", KnownLogins({"h": Found(PASSWORD, "/a/file")}))
+        with pytest.raises(Denied, match="to which the registry redirects, wants a login; it gets none"):
+            authorization.answer(['Basic realm="x"'], by, "what", {})
+        assert authorization.headers() == {}
+
+    @pytest.mark.parametrize("what", ["manifest", "blob"])
+    def test_no_token_is_fetched_for_it(
+        self, guarded: Registry, client: Client, service: TokenService, what: str
+    ) -> None:
+        service.logins = {PASSWORD.username: PASSWORD.password}
+        source = opened(guarded, client, PASSWORD)
+        layer = open_image(source).layers[0]
+        fetched = len(service.asked)
+        with Registry() as other:
+            service.guard(other, "/there")
+            moved = Answer(307, [("Location", f"{other.url}/there")])
+            guarded.misbehave[f"/v2/team/app/blobs/{layer.digest}"] = guarded.misbehave[MANIFEST] = moved
+            with pytest.raises(Denied, match=f"{other.host}, to which the registry redirects"):
+                list(source.blob(layer)) if what == "blob" else source.manifest()
+            assert all("Authorization" not in headers for headers in other.seen_headers)
+        assert len(service.asked) == fetched
 
 
 class TestOAuth2:
@@ -212,7 +241,9 @@ class TestOAuth2:
     def test_several_scopes_are_one_field(self, reached: Registry, client: Client, service: TokenService) -> None:
         service.identity_tokens = {"refresh-me"}
         authorization = Authorization(client, reached.url, "h", "x", KnownLogins({"h": Found(IDENTITY, "x")}))
-        authorization.answer([f'Bearer realm="{service.url}",scope="repository:a:pull repository:b:pull"'], "x", {})
+        authorization.answer(
+            [f'Bearer realm="{service.url}",scope="repository:a:pull repository:b:pull"'], reached.url, "x", {}
+        )
         assert service.asked[0].fields["scope"] == ["repository:a:pull repository:b:pull"]
 
     def test_a_password_is_posted_to_a_service_that_wants_it_so(
@@ -241,7 +272,7 @@ class TestOAuth2:
         service.identity_tokens, service.extra = {"given"}, {"refresh_token": "given"}
         source = opened(guarded, client, PASSWORD)
         authorization = source._authorization
-        authorization.answer([f'Bearer realm="{service.url}",service="tests"'], "x", {})
+        authorization.answer([f'Bearer realm="{service.url}",service="tests"'], guarded.url, "x", {})
         time.sleep(0.05)
         authorization.headers()
         assert [asked.method for asked in service.asked] == ["GET", "POST"]
@@ -310,7 +341,7 @@ def test_a_refusal_for_good_tells_with_which_login(client: Client) -> None:
     found = Found(PASSWORD, "/a/file")
     anonymous = Authorization(client, "https://h", "h", "x", KnownLogins({}))
     basic = Authorization(client, "https://h", "h", "x", KnownLogins({"h": found}))
-    basic.answer(['Basic realm="x"'], "what", {})
+    basic.answer(['Basic realm="x"'], "https://h/x", "what", {})
     said = {str(each.denied("what", status, "DENIED")) for each in (anonymous, basic) for status in (401, 403)}
     missing = "what: it does not exist or there is no access (HTTP {}): DENIED ({}; `affineur login h` keeps {})"
     assert said == {

@@ -72,6 +72,15 @@ def test_what_is_no_answer(
         try_login(client, registry.host, RIGHT)
 
 
+def test_another_one_to_which_it_redirects_may_not_ask(registry: Registry, client: Client) -> None:
+    with Registry() as other:
+        other.login = ("user", "s3cret")
+        registry.misbehave["/v2/"] = Answer(307, [("Location", f"{other.url}/v2/")])
+        with pytest.raises(Denied, match=f"redirects to {other.host}"):
+            try_login(client, registry.host, RIGHT)
+        assert all("Authorization" not in headers for headers in other.seen_headers)
+
+
 def test_nobody_there(client: Client) -> None:
     with pytest.raises(Unreachable):
         try_login(client, f"127.0.0.1:{free_port()}", RIGHT)

@@ -7,9 +7,11 @@ comes, and the answer is used for what is asked from then on.
 import threading
 import time
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from affineur.errors import Denied
 from affineur.http.client import Client
+from affineur.http.urls import origin_of
 from affineur.source.auth import Challenge, challenges
 from affineur.source.credentials import Found, Logins
 from affineur.source.tokens import MAX_SHOWN, Refused, Token, Tokens
@@ -63,10 +65,11 @@ class Authorization:
                 self._token = self._new(self._bearer)
             return {"Authorization": f"Bearer {self._token.value}"}
 
-    def answer(self, lines: list[str], what: str, refused: Mapping[str, str]) -> None:
+    def answer(self, lines: list[str], by: str, what: str, refused: Mapping[str, str]) -> None:
         """Get what the next request needs.
 
         Args:
+            by: the URL that refused, after redirects: only the registry itself may ask for its login.
             lines: the WWW-Authenticate headers of the refusal.
             what: was asked for, for messages.
             refused: what `headers` returned for the request that was refused.
@@ -76,6 +79,9 @@ class Authorization:
             InvalidSettings: it cannot be found out whether there is a login.
             ForbiddenAddress, MalformedDocument, Unreachable: as `Tokens.get`.
         """
+        if origin_of(by) != origin_of(self._base):
+            host = urlsplit(by).netloc
+            raise Denied(f"{what}: {host}, to which the registry redirects, wants a login; it gets none (HTTP 401)")
         offered = challenges(lines)
         bearer = next((c for c in offered if c.scheme == "bearer" and c.parameters.get("realm")), None)
         with self._lock:

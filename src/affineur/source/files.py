@@ -107,19 +107,24 @@ class Folder:
     def _step(self, here: int, part: str, name: str, flags: int) -> int:
         try:
             return os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | flags, dir_fd=here)
-        except FileNotFoundError as problem:
+        except (FileNotFoundError, NotADirectoryError) as problem:
+            if self._kind(here, part) == "symbolic link":  # open(2): ENOTDIR, where a folder was wanted
+                raise self._behind_link(part, name) from problem
             raise Missing(f"{self.path}: there is no file {name}") from problem
         except OSError as problem:
             kind = self._kind(here, part)
             if kind == "symbolic link":
-                raise UnsupportedContent(
-                    f"{self.path}: {name} is behind a symbolic link, {part}, and links are not followed;"
-                    " copy the folder with its content: cp -RL"
-                ) from problem
+                raise self._behind_link(part, name) from problem
             if kind not in ("file", "folder"):
                 raise UnsupportedContent(f"{self.path}: {name}: {part} is a {kind}, not a file") from problem
             raise_for(problem, f"{self.path}: {name}")
             raise  # unreachable: for the type checker
+
+    def _behind_link(self, part: str, name: str) -> UnsupportedContent:
+        return UnsupportedContent(
+            f"{self.path}: {name} is behind a symbolic link, {part}, and links are not followed;"
+            " copy the folder with its content: cp -RL"
+        )
 
     @staticmethod
     def _kind(here: int, part: str) -> str:
@@ -138,7 +143,7 @@ def opened(path: str, *, folder: bool) -> int:
     """
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError as problem:
+    except (FileNotFoundError, NotADirectoryError) as problem:
         kind = "folder" if folder else "file"
         raise NotFound(f"{path}: no such {kind} (an image in a registry is named by docker://)") from problem
     except OSError as problem:

@@ -150,7 +150,7 @@ class Members:
 
             def complete(member: _Member, entry: Entry, _: Archive) -> None:
                 if missing := max(0, member.offset + entry.size - size):
-                    raise MalformedArchive(f"{self.path}: ends within {entry.name!r}, {missing} bytes too early")
+                    raise MalformedArchive(f"{self.path}: ends within {_shown(entry)}, {missing} bytes too early")
 
             return _found_in(Archive(iter(seeking), self.path, seeking.skip), seeking, complete)
         finally:
@@ -244,6 +244,10 @@ def _read_from(file: int, offset: int, path: str) -> Iterator[bytes]:
     while chunk := read(CHUNK_BYTES, offset):
         offset += len(chunk)
         yield chunk
+
+
+def _shown(entry: Entry) -> str:
+    return ascii(entry.name[:NAME_MAX].decode("utf-8", "replace"))
 
 
 def _kind(entry: Entry) -> str:

@@ -157,7 +157,7 @@ class RegistrySource:
                             received += len(chunk)
                             yield chunk
                         return
-                    lines = stream.headers.all("WWW-Authenticate")
+                    lines, by = stream.headers.all("WWW-Authenticate"), stream.url
             except Unreachable:
                 resumed += 1
                 if received == 0 or resumed > MAX_RESUMED:  # what never began has been tried again already
@@ -166,7 +166,7 @@ class RegistrySource:
             refused += 1
             if refused > MAX_REFUSED:
                 raise self._authorization.denied(what, 401, "")
-            self._authorization.answer(lines, what, sent)
+            self._authorization.answer(lines, by, what, sent)
 
     def tags(self) -> Iterator[str]:
         """See `Source`. Pages are followed by their Link, on the registry's own host only."""
@@ -214,7 +214,7 @@ class RegistrySource:
         sent = self._authorization.headers()
         response = self._asked(url, limit, accept, sent)
         if response.status == 401:
-            self._authorization.answer(response.headers.all("WWW-Authenticate"), what, sent)
+            self._authorization.answer(response.headers.all("WWW-Authenticate"), response.url, what, sent)
             response = self._asked(url, limit, accept, self._authorization.headers())
         self._note(response)
         if response.status in (401, 403):

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from affineur.errors import Denied, ForbiddenAddress, NotFound
 from affineur.http.addresses import Reach
 from affineur.http.client import Client
+from affineur.http.urls import origin_of
 from affineur.oci.reference import DEFAULT_REGISTRY
 from affineur.source.auth import challenges
 from affineur.source.credentials import Found
@@ -44,6 +45,8 @@ def try_login(client: Client, registry: str, found: Found, *, insecure: bool = F
         raise NotFound(f"{registry}: no registry of images answers there (HTTP 404 at {url})")
     if response.status != 401:
         return None
+    if origin_of(response.url) != origin_of(base):
+        raise Denied(f"{registry}: redirects to {urlsplit(response.url).netloc}, which wants a login; it gets none")
     offered = challenges(response.headers.all("WWW-Authenticate"))
     bearer = next((c for c in offered if c.scheme == "bearer" and c.parameters.get("realm")), None)
     if bearer is not None:
