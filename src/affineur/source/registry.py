@@ -69,9 +69,17 @@ class _Problems(msgspec.Struct):
 class RegistrySource:
     """One repository of a registry. See `Source` for the contract."""
 
-    def __init__(self, reference: Reference, client: Client, logins: Logins | None = None) -> None:
-        """Nothing is asked yet. Args: logins: where to look once the registry asks for one; None: nowhere."""
+    def __init__(
+        self, reference: Reference, client: Client, logins: Logins | None = None, *, insecure: bool = False
+    ) -> None:
+        """Nothing is asked yet.
+
+        Args:
+            logins: where to look once the registry asks for one; None: nowhere.
+            insecure: containers-registries.conf(5), `insecure`; see `Client.base_url`.
+        """
         self.reference = reference
+        self._insecure = insecure
         self._client = client
         self._logins = logins or KnownLogins({})
         self._warnings: list[str] = []
@@ -100,8 +108,9 @@ class RegistrySource:
     def _base(self) -> str:
         named = self.reference.registry
         if named != DEFAULT_REGISTRY:
-            return self._client.base_url(named)
-        return self._client.mirrors.apply(f"https://{named}") or self._client.base_url(DOCKER_HUB_HOST)
+            return self._client.base_url(named, insecure=self._insecure)
+        mapped = self._client.mirrors.apply(f"https://{named}")
+        return mapped or self._client.base_url(DOCKER_HUB_HOST, insecure=self._insecure)
 
     @cached_property
     def _authorization(self) -> Authorization:
