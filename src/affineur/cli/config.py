@@ -2,14 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from affineur.cli.options import cert_dir_option, format_option, reference_argument, tls_verify_option
-
-if TYPE_CHECKING:
-    from affineur.source.configuration.explanation import Means
+from affineur.cli.session import Session
 
 __all__ = ["config"]
 
@@ -68,36 +65,19 @@ def explain(
     from affineur.oci.place import parse_place
     from affineur.report.escape import json_text
     from affineur.report.explanation import render
+    from affineur.source.configuration.explanation import Means
     from affineur.source.configuration.explanation import explain as explained
 
     if parse_place(reference) is not None:
         raise click.UsageError(f"{reference} is on this machine: nobody is asked for it, and no configuration applies")
-    found = explained(reference, _means(tls_verify, cert_dir, authfile, mirrors, settings_file))
+    with Session(
+        tls_verify=tls_verify, cert_dir=cert_dir, authfile=authfile, mirrors=mirrors, settings_file=settings_file
+    ) as session:
+        means = Means(
+            session.registries, session.logins, session.tls, session.mirror_map, session.addresses, os.environ
+        )
+        found = explained(reference, means)
     if output == "text":
         write(render(found, **page()))
     else:
         write(json_text(msgspec.json.format(msgspec.json.encode(found), indent=2).decode()))
-
-
-def _means(
-    tls_verify: bool, cert_dir: Path | None, authfile: Path | None, mirrors: tuple[str, ...], settings_file: Path | None
-) -> "Means":
-    from affineur import settings as configuration
-    from affineur.http.addresses import AddressPolicy
-    from affineur.http.mirrors import MirrorMap
-    from affineur.source.configuration.certificates import TlsByHost
-    from affineur.source.configuration.explanation import Means
-    from affineur.source.configuration.logins import ConfiguredLogins
-    from affineur.source.configuration.registries import Registries
-
-    settings = configuration.load(settings_file)
-    registries = Registries.read(os.environ)
-    home = os.environ.get("HOME")
-    return Means(
-        registries,
-        ConfiguredLogins(authfile, os.environ, registries.credential_helpers),
-        TlsByHost(home=Path(home) if home else None, cert_dir=cert_dir, verify=tls_verify),
-        MirrorMap([*mirrors, *(f"{mirror.from_}={mirror.to}" for mirror in settings.mirror)]),
-        AddressPolicy(settings.network.allow),
-        os.environ,
-    )

@@ -18,9 +18,14 @@ if TYPE_CHECKING:
     from affineur.assessment.model import Assessment
     from affineur.cli.progress import ShownProgress
     from affineur.errata.feeds import Feeds
+    from affineur.http.addresses import AddressPolicy
     from affineur.http.client import Client
+    from affineur.http.mirrors import MirrorMap
     from affineur.oci.platform import Platform
     from affineur.repositories.reference import ReferenceSuite
+    from affineur.source.configuration.certificates import TlsByHost
+    from affineur.source.configuration.logins import ConfiguredLogins
+    from affineur.source.configuration.registries import Registries
     from affineur.source.source import Source
     from affineur.store.feeds import Texts
     from affineur.store.layers import LayerStore
@@ -36,14 +41,14 @@ class Session:
     def __init__(
         self,
         *,
-        platform: str | None,
         tls_verify: bool,
         cert_dir: Path | None,
         authfile: Path | None,
         mirrors: tuple[str, ...],
-        offline: bool,
         settings_file: Path | None,
-        timings: bool,
+        platform: str | None = None,
+        offline: bool = False,
+        timings: bool = False,
     ) -> None:
         self._platform = platform
         self.offline = offline
@@ -103,19 +108,40 @@ class Session:
     @cached_property
     def client(self) -> "Client":
         """The one HTTP client of this run."""
-        from affineur.http.addresses import AddressPolicy
         from affineur.http.client import Client
+
+        return Client(
+            addresses=self.addresses,
+            mirrors=self.mirror_map,
+            tls=self.tls,
+            waiting=self._say_waiting,
+            user_agent=f"affineur/{__version__}",
+        )
+
+    def _say_waiting(self, host: str, seconds: float, why: str) -> None:
+        click.echo(f"affineur: {host}: {why}; trying again in {seconds:.0f} s", err=True)
+
+    @cached_property
+    def addresses(self) -> "AddressPolicy":
+        """Where connections may lead. Raises InvalidSettings."""
+        from affineur.http.addresses import AddressPolicy
+
+        return AddressPolicy(self.settings.network.allow)
+
+    @cached_property
+    def mirror_map(self) -> "MirrorMap":
+        """The user's own map of URLs. Raises InvalidSettings."""
         from affineur.http.mirrors import MirrorMap
+
+        return MirrorMap([*self._mirrors, *(f"{mirror.from_}={mirror.to}" for mirror in self.settings.mirror)])
+
+    @cached_property
+    def tls(self) -> "TlsByHost":
+        """How each host's certificate is judged."""
         from affineur.source.configuration.certificates import TlsByHost
 
         home = os.environ.get("HOME")
-        pairs = [*self._mirrors, *(f"{mirror.from_}={mirror.to}" for mirror in self.settings.mirror)]
-        return Client(
-            addresses=AddressPolicy(self.settings.network.allow),
-            mirrors=MirrorMap(pairs),
-            tls=TlsByHost(home=Path(home) if home else None, cert_dir=self._cert_dir, verify=self._tls_verify),
-            user_agent=f"affineur/{__version__}",
-        )
+        return TlsByHost(home=Path(home) if home else None, cert_dir=self._cert_dir, verify=self._tls_verify)
 
     def assess(self, reference: str, as_of: datetime | None, policy: Path | None) -> "Assessment":
         """Judge an image. Raises InvalidPolicy, InvalidSettings, and what `assessment.assess` raises."""
@@ -201,13 +227,38 @@ class Session:
 
         return open_source(reference, self._registry)
 
-    def _registry(self, reference: str) -> "Source":
-        from affineur.oci.reference import parse_reference
-        from affineur.source.configuration.logins import ConfiguredLogins
+    def _registry(self, text: str) -> "Source":
+        """As registries.conf has it; what a short name means is said. `config explain` says the same, and more."""
+        from affineur.source.configuration.lookalikes import lookalike
+        from affineur.source.configuration.shortnames import resolve
+        from affineur.source.mirrored import MirroredSource
         from affineur.source.registry import RegistrySource
 
-        named = parse_reference(reference)
-        return RegistrySource(named, self.client, ConfiguredLogins(self._authfile, os.environ))
+        found = resolve(text, self.registries)
+        if found.why:
+            click.echo(f"affineur: {found.why}", err=True)
+        places = [
+            RegistrySource(each.reference, self.client, self.logins, insecure=each.insecure)
+            for each in self.registries.endpoints(found.reference)
+        ]
+        warning = lookalike(found.reference)
+        if warning:
+            click.echo(f"affineur: warning: {warning}", err=True)
+        return MirroredSource(found.reference, places, [warning] if warning else [])
+
+    @cached_property
+    def registries(self) -> "Registries":
+        """The engines' registries.conf. Raises InvalidSettings."""
+        from affineur.source.configuration.registries import Registries
+
+        return Registries.read(os.environ)
+
+    @cached_property
+    def logins(self) -> "ConfiguredLogins":
+        """The user's logins, looked for when a registry wants one. Raises InvalidSettings."""
+        from affineur.source.configuration.logins import ConfiguredLogins
+
+        return ConfiguredLogins(self._authfile, os.environ, self.registries.credential_helpers)
 
 
 def configured_reference(chosen: configuration.Reference) -> "ReferenceSuite":
