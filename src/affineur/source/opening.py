@@ -3,11 +3,6 @@
 from collections.abc import Callable
 
 from affineur.oci.place import Place, parse_place
-from affineur.source.directory import DirectorySource
-from affineur.source.docker_archive import DockerArchiveSource
-from affineur.source.files import Folder
-from affineur.source.layout import LayoutSource
-from affineur.source.members import Members
 from affineur.source.source import Source
 
 __all__ = ["open_source"]
@@ -28,6 +23,13 @@ def open_source(text: str, registry: Callable[[str], Source]) -> Source:
 
 
 def _local(place: Place) -> Source:
+    # not for an image in a registry: 10 ms of each start
+    from affineur.source.directory import DirectorySource
+    from affineur.source.docker_archive import DockerArchiveSource
+    from affineur.source.files import Folder
+    from affineur.source.layout import LayoutSource
+    from affineur.source.members import Members
+
     if place.transport == "docker-archive":
         return DockerArchiveSource(place, Members(place.path))
     if place.transport == "oci-archive":
