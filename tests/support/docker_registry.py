@@ -43,6 +43,7 @@ def docker_registry(
     tls: tuple[str, str] | None = None,
     clients: Path | None = None,
     auth: str = "",
+    of: str = "",
 ) -> Iterator[str]:
     """Run docker-registry until the block ends; stopped by its process id.
 
@@ -52,6 +53,7 @@ def docker_registry(
         tls: paths of certificate and key; None serves plain HTTP.
         clients: with `tls`, the authority by whom clients must be certified.
         auth: the `auth` member of its configuration, in YAML's flow style; push to the same folder without it first.
+        of: `host:port` of the plain registry that it passes on and keeps, as a pull-through mirror.
 
     Yields:
         `host:port`.
@@ -67,7 +69,9 @@ def docker_registry(
     configuration.write_text(
         f"version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {folder / 'storage'}}}}}\n"
         f"http: {{addr: '{host}:{port}'{secured}}}\n"
-        "compatibility: {schema1: {enabled: true}}\n" + (f"auth: {auth}\n" if auth else "")
+        "compatibility: {schema1: {enabled: true}}\n"
+        + (f"auth: {auth}\n" if auth else "")
+        + (f"proxy: {{remoteurl: 'http://{of}'}}\n" if of else "")
     )
     with (folder / "registry.log").open("wb") as log:
         process = subprocess.Popen(
