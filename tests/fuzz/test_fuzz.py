@@ -4,6 +4,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fuzz.mutation import MAX_BYTES, mutated
 from fuzz.running import REGRESSIONS, corpus_folder, failure, regressions
@@ -26,6 +28,19 @@ def test_honest_examples_and_what_chance_makes_of_them(target: str) -> None:
         assert problem is None, f"tests/fuzz/running.py {target} --number {number} with the same corpus:\n{problem}"
         if time.monotonic() > until:
             break
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_pieces_put_in_place_of_others(target: str, data: st.DataObject) -> None:
+    """Chosen by hypothesis, which shrinks what fails to a piece or two."""
+    content = data.draw(st.sampled_from(seeds(target, None)))
+    for _ in range(data.draw(st.integers(1, 3))):
+        start = data.draw(st.integers(0, len(content)))
+        end = data.draw(st.integers(start, min(len(content), start + 64)))
+        content = content[:start] + data.draw(st.binary(max_size=64)) + content[end:]
+    assert failure(target, content) is None, content[:2000]
 
 
 @pytest.mark.parametrize(
