@@ -23,6 +23,17 @@ ELSEWHERE = record("DSA-9-1", [("Debian:12", "bash", "5.2")], cves=["CVE-2026-9"
 RATING = record("CVE-2026-1111", severity=CRITICAL)
 
 
+NOT_ON_OFFER_YET = [
+    record(
+        "DSA-2-1",
+        [("Debian:12", "tzdata", "2026c-0+deb12u1")],
+        cves=["CVE-2026-1111"],
+        published="2026-11-10T00:00:00Z",
+    ),
+    RATING,
+]
+
+
 def run_with_feed(world: World, content: bytes | None) -> Any:
     """Judge the image with these bytes as the feed of Debian."""
     world.publish()
@@ -91,15 +102,7 @@ def test_the_same_image_with_a_feed_is_an_a(updated: World) -> None:
 
 def test_losing_the_feed_never_gives_a_better_letter(updated: World) -> None:
     """A notice that no suite has the fix of yet makes a C; without the feed there is no letter, so no A either."""
-    updated.notices = [
-        record(
-            "DSA-2-1",
-            [("Debian:12", "tzdata", "2026c-0+deb12u1")],
-            cves=["CVE-2026-1111"],
-            published="2026-11-10T00:00:00Z",
-        ),
-        RATING,
-    ]
+    updated.notices = NOT_ON_OFFER_YET
     assert judged(updated.run(*ASSESS))["grade"]["letter"] == "C"
     unknown(run_with_feed_at(updated, ""), "no feed of notices is configured")
 
@@ -188,15 +191,7 @@ def test_a_notice_that_names_no_fixed_version(updated: World) -> None:
 
 def test_a_notice_about_what_is_not_on_offer_yet(updated: World) -> None:
     """The notice is out; that the mirror does not have the fix yet makes the image no better."""
-    updated.notices = [
-        record(
-            "DSA-2-1",
-            [("Debian:12", "tzdata", "2026c-0+deb12u1")],
-            cves=["CVE-2026-1111"],
-            published="2026-11-10T00:00:00Z",
-        ),
-        RATING,
-    ]
+    updated.notices = NOT_ON_OFFER_YET
     document = judged(updated.run(*ASSESS))
     assert document["updates"] == []
     assert document["grade"]["letter"] == "C"
