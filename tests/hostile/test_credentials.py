@@ -31,7 +31,7 @@ ASKING = {
 }
 
 
-@pytest.mark.parametrize("what", ["manifest", "tags", "token"])
+@pytest.mark.parametrize("what", ["manifest", "config", "layer", "tags", "token"])
 @pytest.mark.parametrize("asking", ASKING.values(), ids=ASKING)
 def test_asked_for_by_another_host(victim: Victim, other: HostileRegistry, good: World, what: str, asking: str) -> None:
     """To which the registry redirects: its 401 is a refusal, and no challenge that we answer."""
@@ -134,12 +134,16 @@ def test_echoed_in_a_redirect_to_another_host(victim: Victim, other: HostileRegi
     assert all(registry.password not in asked.target for asked in other.asked)
 
 
-@pytest.mark.parametrize("name", ["Content-Type", "Content-Encoding"])
+@pytest.mark.parametrize(
+    "name", ["Warning", "RateLimit-Remaining", "RateLimit-Limit", "Content-Type", "Content-Encoding"]
+)
 def test_echoed_in_a_header(victim: Victim, name: str) -> None:
     body = victim.registry.honest(MANIFEST).partition(b"\r\n\r\n")[2]
 
     def answer(asked: Asked, line: Line) -> bytes:
-        return reply(body, 200, (name, echoed(victim)))
+        value = f'299 - "{echoed(victim)}"' if name == "Warning" else echoed(victim)
+        headers = [(name, value)] + ([("RateLimit-Remaining", "7")] if name == "RateLimit-Limit" else [])
+        return reply(body, 200, *headers)
 
     victim.registry.tricks[MANIFEST] = answer
     victim.acceptable = True

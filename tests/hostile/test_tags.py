@@ -54,6 +54,30 @@ class TestMillions:
 
 
 class TestPages:
+    def test_that_loop(self, victim: Victim) -> None:
+        """One leads to two, two to one."""
+        victim.registry.tricks[TAGS] = page("a", following=f"{TAGS}?last=1")
+        victim.registry.tricks[f"{TAGS}?last=1"] = page("b", following=f"{TAGS}?last=2")
+        victim.registry.tricks[f"{TAGS}?last=2"] = page("c", following=f"{TAGS}?last=1")
+        victim.logins = ("bearer",)
+        for outcome in victim.every("tags"):
+            outcome.refused(5, "next page")
+            assert victim.registry.times(TAGS) < 10
+
+    def test_full_of_spaces(self, victim: Victim) -> None:
+        """4 MB each, with one tag in it: their sum is bounded, not only their number."""
+        body = b'{"tags": ["x"]' + b" " * (4 * MIB - 100) + b"}"
+
+        def answer(asked: Asked, line: Line) -> bytes:
+            turn = victim.registry.times(TAGS)
+            victim.registry.overrun = turn > 30
+            return reply(body, 200, *([] if turn > 30 else [("Link", f'<{TAGS}?last={turn}>; rel="next"')]))
+
+        victim.registry.tricks[TAGS] = answer
+        victim.logins = ("nothing",)
+        victim.most_read = 100 * MIB
+        victim.refuse(5, "more than", commands=("tags",))
+
     @pytest.mark.parametrize("link", [TAGS, f"{TAGS}?", f"{TAGS}#x", f"http://HOST{TAGS}", "", "list", "./list", "?"])
     def test_that_are_their_own_next(self, victim: Victim, link: str) -> None:
         victim.registry.tricks[TAGS] = page("a", following=link.replace("HOST", victim.registry.host))

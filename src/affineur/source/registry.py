@@ -40,12 +40,16 @@ DOCKER_HUB_HOST = "registry-1.docker.io"
 MAX_TAGS_PAGE_BYTES = 4 * 1024 * 1024
 MAX_TAG_PAGES = 10_000
 MAX_TAGS = 1_000_000
+MAX_TAGS_BYTES = 64 * 1024 * 1024
+"""Of all pages together: a million tags of 60 characters."""
 MAX_RESUMED = 5
 """Times that one blob's transfer is taken up again."""
 MAX_REFUSED = 2
 """Challenges answered for one blob: a token may run out on the way."""
 MAX_HEADER = 8192
 """Characters of a Link or Warning that are looked at."""
+MAX_BUDGET = 100
+"""Characters of each RateLimit header that are shown."""
 MAX_WARNINGS = 20
 MAX_WARNING_LENGTH = 500
 
@@ -181,10 +185,17 @@ class RegistrySource:
         """See `Source`. Pages are followed by their Link, on the registry's own host only."""
         url: str | None = f"{self.url}/tags/list"
         what = f"{self.reference.name}: tags"
-        count = 0
+        count = size = 0
+        read: set[str] = set()
         for _ in range(MAX_TAG_PAGES):
             assert url is not None  # noqa: S101 - for the type checker; the loop returns otherwise
+            if url in read:
+                raise MalformedDocument(f"{what}: the next page is said to be one that was read before")
+            read.add(url)
             response = self._get(url, what, MAX_TAGS_PAGE_BYTES, accept="application/json")
+            size += len(response.body)
+            if size > MAX_TAGS_BYTES:
+                raise LimitExceeded(f"{what}: more than {MAX_TAGS_BYTES} bytes")
             page = decoded(response.body, _Tags, what).tags or []
             count += len(page)
             if count > MAX_TAGS:
@@ -227,10 +238,10 @@ class RegistrySource:
             response = self._asked(url, limit, accept, self._authorization.headers())
         self._note(response)
         if response.status in (401, 403):
-            raise self._authorization.denied(what, response.status, _detail(response.body))
+            raise self._authorization.denied(what, response.status, self._detail(response.body))
         if not 200 <= response.status < 300:
             wait = retry_after_s(response.headers.get("Retry-After"), time.time())
-            raise_for_status(response.status, what, _detail(response.body), wait)
+            raise_for_status(response.status, what, self._detail(response.body), wait)
             raise SourceError(f"{what}: an answer without content (HTTP {response.status})")
         return response
 
@@ -243,13 +254,24 @@ class RegistrySource:
     def _note(self, response: Response) -> None:
         for line in response.headers.all("Warning"):
             for text in _WARNING.findall(line[:MAX_HEADER]):
-                shown = "".join(c if c.isprintable() else " " for c in text.replace('\\"', '"'))[:MAX_WARNING_LENGTH]
+                text = self._client.hidden(text.replace('\\"', '"'))  # it may say a login back
+                shown = "".join(c if c.isprintable() else " " for c in text)[:MAX_WARNING_LENGTH]
                 if shown not in self._warnings and len(self._warnings) < MAX_WARNINGS:
                     self._warnings.append(shown)
         remaining = response.headers.get("RateLimit-Remaining")
         if remaining:
             total = response.headers.get("RateLimit-Limit")
-            self._rate_limit = f"{remaining[:100]} of {total[:100]}" if total else remaining[:100]
+            left, of = self._client.hidden(remaining)[:MAX_BUDGET], self._client.hidden(total)[:MAX_BUDGET]
+            self._rate_limit = f"{left} of {of}" if of else left
+
+    def _detail(self, body: bytes) -> str:
+        """The registry's own words, if they are the specification's JSON (distribution-spec 1.1 § Error Codes)."""
+        try:
+            problems = decoded(body, _Problems, "error").errors or []
+        except (MalformedDocument, LimitExceeded):
+            return ""
+        text = self._client.hidden("; ".join(f"{each.code} {each.message}".strip() for each in problems[:5]))
+        return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _from(received: int, stream: Stream, what: str) -> Iterator[bytes]:
@@ -263,13 +285,3 @@ def _from(received: int, stream: Stream, what: str) -> Iterator[bytes]:
         if skip < len(chunk):
             yield chunk[skip:]
         skip = max(0, skip - len(chunk))
-
-
-def _detail(body: bytes) -> str:
-    """The registry's own words, if they are the specification's JSON (distribution-spec 1.1 § Error Codes)."""
-    try:
-        problems = decoded(body, _Problems, "error").errors or []
-    except (MalformedDocument, LimitExceeded):
-        return ""
-    text = "; ".join(f"{problem.code} {problem.message}".strip() for problem in problems[:5])
-    return "".join(c if c.isprintable() else " " for c in text)
