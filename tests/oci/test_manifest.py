@@ -10,7 +10,7 @@ from affineur.oci.document import Document
 from affineur.oci.manifest import (
     DOCKER_LIST,
     DOCKER_MANIFEST,
-    MAX_CHILDREN,
+    MAX_LAYERS,
     OCI_INDEX,
     OCI_MANIFEST,
     SCHEMA_1,
@@ -81,7 +81,7 @@ def test_cve_2021_41190_a_document_with_two_readings_is_refused(value: object) -
         {**MANIFEST, "layers": [{**LAYER, "digest": "sha256:" + "A" * 64}]},
         {**MANIFEST, "config": {**CONFIG, "digest": "../../x"}},
         {**MANIFEST, "annotations": {"a": 1}},
-        {**MANIFEST, "layers": [LAYER] * (MAX_CHILDREN + 1)},
+        {**MANIFEST, "layers": [LAYER] * (MAX_LAYERS + 1)},
         [],
         "x",
     ],

@@ -194,12 +194,17 @@ def inspection(
 def read_platforms(source: Source, image: Image) -> tuple[tuple[PlatformFacts, ...], tuple[Unassessed, ...]]:
     """Every platform of the image's index, several at once; a child that cannot be read is listed, and said."""
     images = [child for child in image.children if child.attests is None]
+    speaking: dict[str, list[Descriptor]] = {}
+    for child in image.children:
+        if child.attests is not None:
+            speaking.setdefault(child.attests, []).append(child.descriptor)
     found: list[PlatformFacts | None] = [None] * len(images)
     problems: list[Unassessed] = []
 
     def read(first: int) -> None:
         for position in range(first, len(images), AT_ONCE):
-            found[position] = _facts(source, image, images[position], position < MAX_PLATFORMS_READ, problems)
+            child, wanted = images[position], position < MAX_PLATFORMS_READ
+            found[position] = _facts(source, image, child, speaking.get(child.descriptor.digest, ()), wanted, problems)
 
     threads = [Thread(target=read, args=(first,), daemon=True) for first in range(1, min(AT_ONCE, len(images)))]
     for thread in threads:
@@ -233,10 +238,16 @@ def beside(work: Callable[[], T]) -> Callable[[], T]:
     return wait
 
 
-def _facts(source: Source, image: Image, child: Child, wanted: bool, problems: list[Unassessed]) -> PlatformFacts:
+def _facts(
+    source: Source,
+    image: Image,
+    child: Child,
+    speaking: Iterable[Descriptor],
+    wanted: bool,
+    problems: list[Unassessed],
+) -> PlatformFacts:
     descriptor = child.descriptor
     claimed = str(child.platform) if child.platform is not None else "not stated"
-    speaking = (c.descriptor for c in image.children if c.attests == descriptor.digest)
     facts = PlatformFacts(
         platform=claimed,
         claimed=claimed,

@@ -37,7 +37,9 @@ ACCEPT = (OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST, *SCHEMA_1)
 
 EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 MAX_CHILDREN = 10_000
-"""Layers of a manifest or manifests of an index."""
+"""Manifests of an index."""
+MAX_LAYERS = 1_000
+"""Of a manifest. Engines unpack 127 (docker) to 500 (containers/storage); merging takes the square of their number."""
 
 KEYS = spellings(
     *("schemaVersion", "mediaType", "config", "layers", "manifests", "fsLayers", "subject", "artifactType"),
@@ -142,12 +144,12 @@ def read_manifest(document: Document) -> AnyManifest:
         if shape.layers or shape.config or shape.fs_layers:
             raise MalformedDocument(f"{source}: claims to be an index, and has a manifest's members too")
         index = decoded(document.content, Index, source, KEYS)
-        _bound(index.manifests, source)
+        _bound(index.manifests, MAX_CHILDREN, "manifests", source)
         return msgspec.structs.replace(index, media_type=media_type)
     if shape.manifests or shape.fs_layers:
         raise MalformedDocument(f"{source}: claims to be a manifest, and has an index's or a schema 1's members too")
     manifest = decoded(document.content, Manifest, source, KEYS)
-    _bound(manifest.layers, source)
+    _bound(manifest.layers, MAX_LAYERS, "layers", source)
     return msgspec.structs.replace(manifest, media_type=media_type)
 
 
@@ -176,9 +178,9 @@ def _media_type(document: Document, shape: _Shape) -> str:
     raise UnsupportedContent(f"{document.source} is no image manifest or index (served as {served or 'no type'})")
 
 
-def _bound(children: tuple[Descriptor, ...], source: str) -> None:
-    if len(children) > MAX_CHILDREN:
-        raise MalformedDocument(f"{source}: more than {MAX_CHILDREN} children")
+def _bound(children: tuple[Descriptor, ...], most: int, kind: str, source: str) -> None:
+    if len(children) > most:
+        raise MalformedDocument(f"{source}: more than {most} {kind}")
 
 
 def artifact(manifest: Manifest) -> str | None:

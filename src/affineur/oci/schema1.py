@@ -26,7 +26,7 @@ SCHEMA_1 = (
 """Signed, and not."""
 
 MAX_SIGNATURES = 100
-MAX_LAYERS = 10_000
+MAX_LAYERS = 1_000
 
 _LAYER = "application/vnd.docker.image.rootfs.diff.tar.gzip"
 _KEYS = spellings(
