@@ -10,12 +10,17 @@ from support.documents import DOCUMENTS, PROJECT, anchors, links
 
 HOSTS = {
     "access.redhat.com",
+    "curl.se",
+    "docs.docker.com",
     "docs.oasis-open.org",
+    "docs.openssl.org",
+    "github.com",
     "google.github.io",
     "json-schema.org",
     "keepachangelog.com",
     "osv-vulnerabilities.storage.googleapis.com",
     "semver.org",
+    "specifications.freedesktop.org",
 }
 """Real hosts that documents may name: specifications, and the default place of notices. Others end in `.example`."""
 each_document = pytest.mark.parametrize(
