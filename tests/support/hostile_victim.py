@@ -39,7 +39,9 @@ MOST_SAID = 4000
 """Characters of a refusal."""
 _FOR_PEOPLE = "\n"
 _ENDINGS = (0, 1, 2, 3, 4, 5)
-_PROGRESS = re.compile(r"(?: *\d+ s  .*| *\d+\.\d{3} .*| *seconds +bytes  stage)|affineur: [^ ]+: .*; trying again in [0-9]+ s")
+_PROGRESS = re.compile(
+    r" *\d+ s  .*| *\d+\.\d{3} .*| *seconds +bytes  stage|affineur: [^ ]+: .*; trying again in \d+ s"
+)
 
 
 @dataclass(frozen=True)
