@@ -77,7 +77,7 @@ class DirectorySource:
 
     def tags(self) -> Iterator[str]:
         """See `Source`: there are none."""
-        self._files.size("manifest.json")
+        self._only()  # raises where there is no image
         yield from ()
 
     def _only(self) -> Document:
