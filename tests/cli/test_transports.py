@@ -151,3 +151,20 @@ def test_what_cannot_be_opened_is_said_in_one_line(
     assert (done.code, done.out) == (code, "")
     assert said in done.err
     assert len([line for line in done.err.splitlines() if line.startswith("affineur: ")]) == 1
+
+
+def test_an_image_on_this_machine_chooses_public_addresses_only(tmp_path: Path) -> None:
+    """Unlike one of a registry on loopback: where a file lies does not say who made it."""
+    with World(tmp_path) as world:
+        sources = world.files["etc/apt/sources.list"] or b""
+        local = world.archive.url.rstrip("/").encode()
+        world.files["etc/apt/sources.list"] = sources.replace(b"http://archive.example", local)
+        world.publish()
+        folder = write_layout(tmp_path / "layout", world.registry, "team/app")
+        served = len(world.archive.requests)
+        done = run(world, f"oci:{folder}:1", "updates", "--json")
+        assert len(world.archive.requests) == served
+        assert done.code != 0
+        assert "127.0.0.1" in done.out + done.err
+        run(world, world.image, "updates", "--json")
+        assert len(world.archive.requests) > served
