@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from affineur.errata.erratum import Erratum, Fix, Severity
 from affineur.errata.match import affects, cves, errata_of_updates, match, merged, summary
 from affineur.packages.inventory import Package
-from affineur.packages.versions import compare
+from affineur.packages.versions.deb import compare
 from affineur.repositories.update import Update
 from support.leaving_out import leave_out
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from affineur.packages.versions import compare
+from affineur.packages.versions.deb import compare
 from affineur.repositories.apt.choose import usable
 from affineur.repositories.apt.configuration import read_configuration
 from affineur.repositories.apt.model import Suite

@@ -10,7 +10,7 @@ from affineur.image.image import Image, open_image
 from affineur.image.reader import Verbatim
 from affineur.image.walk import LayerMemory, Tree, walk
 from affineur.oci.platform import Platform
-from affineur.packages.dpkg import DPKG
+from affineur.packages.databases import PACKAGES, recorded
 from affineur.packages.installed import OTHERS, unread_databases
 from affineur.packages.inventory import Package
 from affineur.packages.osrelease import OS_RELEASE, OSRelease, claimed
@@ -71,15 +71,15 @@ def read_contents(
         MalformedDatabase: its package database breaks its own format; nothing can be told then.
     """
     image = open_image(source, platform)
-    tree = walk(source, image.layers, (DPKG, OS_RELEASE, APT, KEYRINGS, OTHERS), memory, received=received)
-    for error in tree.broken(DPKG).values():
-        raise error
+    tree = walk(source, image.layers, (PACKAGES, OS_RELEASE, APT, KEYRINGS, OTHERS), memory, received=received)
     unread = (*tree.unassessed, *unread_databases(tree))
     unassessed = [*unread, *_broken(tree)]
-    packages = [package for located in tree.facts(DPKG).values() for package in located.facts]
+    packages = [each.package for each in recorded(tree)]
     os_release = claimed({path: located.facts for path, located in tree.facts(OS_RELEASE).items()})
     if not packages:
-        unassessed.append(Unassessed("packages", "no package was found: no database of dpkg, or an empty one"))
+        unassessed.append(
+            Unassessed("packages", "no package was found: no known package database, or an empty one")
+        )
     if os_release is None:
         unassessed.append(Unassessed("distribution", "the image has no os-release"))
         os_release = OSRelease({}, "")
@@ -124,13 +124,13 @@ def _evidence(image: Image, tree: Tree, count: int) -> Iterator[Evidence]:
         )
     for path, located in _located(tree).items():
         layer = image.layers[located]
-        what = f"{count} packages are installed" if path.startswith("var/lib/dpkg") else f"/{path} was read"
+        what = f"/{path} was read" if path in tree.facts(OS_RELEASE) else f"{count} packages are installed"
         yield Evidence(what, f"{name}, layer {located + 1} of {len(image.layers)}: /{path}", str(layer.digest))
 
 
 def _located(tree: Tree) -> Mapping[str, int]:
     found = {}
-    for reader in (DPKG, OS_RELEASE):
+    for reader in (PACKAGES, OS_RELEASE):
         for path, located in tree.facts(reader).items():
             if not path.startswith("var/lib/dpkg/status.d/"):
                 found[path] = located.layer

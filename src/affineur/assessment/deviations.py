@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from affineur.assessment.contents import Contents
 from affineur.assessment.model import Deviation
 from affineur.packages.inventory import Package
-from affineur.packages.versions import key
+from affineur.packages.versions.deb import key
 from affineur.repositories.apt.choose import Choice
 from affineur.repositories.apt.model import AptConfiguration, OfferedSuite, SourceEntry
 from affineur.repositories.update import Update

@@ -13,7 +13,7 @@ from affineur.evidence import Evidence, Unassessed
 from affineur.http.addresses import Reach
 from affineur.packages.inventory import Package
 from affineur.packages.osrelease import OSRelease, Release
-from affineur.packages.versions import key
+from affineur.packages.versions.deb import key
 from affineur.repositories.apt.model import Suite
 from affineur.repositories.update import Update
 from affineur.trust.model import Unapplied

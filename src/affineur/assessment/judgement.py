@@ -82,7 +82,7 @@ def _unknown(found: Found) -> Iterator[str]:
     """Why a letter must not be given: whatever could hide an unapplied erratum."""
     contents, references, published, errata = found.contents, found.references, found.published, found.errata
     if not contents.packages:
-        yield "no package was found: no database of dpkg, or an empty one"
+        yield "no package was found: no known package database, or an empty one"
     if contents.unread:
         yield f"not all of the image could be read: {listed([item.what for item in contents.unread])}"
     if why := contradiction(contents):

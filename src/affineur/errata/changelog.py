@@ -18,7 +18,7 @@ import msgspec
 
 from affineur.errata.erratum import Erratum, Fix
 from affineur.errata.severity import of_word
-from affineur.packages.versions import key
+from affineur.packages.versions.deb import key
 
 __all__ = ["Entry", "entries", "entries_between", "errata_between"]
 

@@ -19,7 +19,7 @@ from affineur.errors import Unreachable
 from affineur.evidence import Evidence, Unassessed
 from affineur.packages.inventory import Package
 from affineur.packages.osrelease import Release
-from affineur.packages.versions import key
+from affineur.packages.versions.deb import key
 from affineur.repositories.apt.model import Suite
 from affineur.repositories.update import Update
 

@@ -11,7 +11,7 @@ import msgspec
 
 from affineur.errata.erratum import CVE, Erratum, Finding, Fix, Severity
 from affineur.packages.inventory import Package
-from affineur.packages.versions import key
+from affineur.packages.versions.deb import key
 from affineur.repositories.update import Update
 
 __all__ = ["Summary", "affects", "cves", "errata_of_updates", "match", "merged", "summary"]

@@ -24,7 +24,7 @@ from affineur.errata.cvss import base_score
 from affineur.errata.erratum import Fix
 from affineur.errata.severity import Rating, highest, may_be_worse, of_score, of_word, rank
 from affineur.errors import MalformedDocument
-from affineur.packages.versions import key
+from affineur.packages.versions.deb import key
 
 __all__ = ["CVERating", "Notice", "cve_of", "modified_of", "read_record"]
 

@@ -17,7 +17,7 @@ from affineur.errata.deb import changelog_of
 from affineur.errata.erratum import Erratum
 from affineur.errors import ContentError, DigestMismatch, SizeMismatch, SourceError, UnsupportedContent
 from affineur.evidence import Evidence, Unassessed
-from affineur.packages.versions import key
+from affineur.packages.versions.deb import key
 from affineur.repositories.update import Update
 
 __all__ = ["BYTE_BUDGET", "TIME_BUDGET_S", "Described", "Fetch", "Remembered", "Wanted", "described", "plan"]

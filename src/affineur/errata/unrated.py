@@ -5,7 +5,7 @@ from datetime import datetime
 
 from affineur.errata.erratum import Erratum, Fix
 from affineur.evidence import Unassessed
-from affineur.packages.versions import key
+from affineur.packages.versions.deb import key
 from affineur.repositories.apt.model import Release, Suite
 from affineur.repositories.update import Update
 

@@ -44,6 +44,10 @@ class Dpkg:
     facts_type: ClassVar[Any] = list[Package]
     settled_by: ClassVar[tuple[str, ...]] = ("var/lib/dpkg/status",)
 
+    def claims(self, content: bytes) -> bool:
+        """Whether it is a status file, whatever its name."""
+        return content[:4096].lstrip().startswith(b"Package:")
+
     def extract(self, path: str, content: bytes) -> list[Package]:
         """The packages of one file, in its order.
 

@@ -8,11 +8,10 @@ import msgspec
 from affineur.evidence import Unassessed
 from affineur.image.walk import BlobSource, LayerMemory, Tree, walk
 from affineur.oci.descriptor import Descriptor
-from affineur.packages.dpkg import DPKG
-from affineur.packages.inventory import Package
+from affineur.packages.databases import PACKAGES, Recorded, recorded
 from affineur.packages.osrelease import OS_RELEASE, OSRelease, claimed
 
-__all__ = ["OTHERS", "Installed", "Recorded", "installed", "unread_databases"]
+__all__ = ["OTHERS", "Installed", "installed", "unread_databases"]
 
 
 class OtherDatabases:
@@ -52,19 +51,6 @@ _KIND = {
 }
 
 
-class Recorded(msgspec.Struct, frozen=True):
-    """An installed package, and where its record was found.
-
-    Attributes:
-        layer: index, 0 = base, of the layer whose database names it. (A lower layer may have named it first.)
-        path: of that database, relative to the image root.
-    """
-
-    package: Package
-    layer: int
-    path: str
-
-
 class Installed(msgspec.Struct, frozen=True):
     """What is installed, and what could not be told.
 
@@ -97,22 +83,16 @@ def installed(
         SourceError, ContentError: as `walk` does.
         MalformedDatabase: a package database breaks its own format.
     """
-    tree = walk(source, layers, (DPKG, OS_RELEASE, OTHERS), memory, stop_early=True, received=received)
-    for error in tree.broken(DPKG).values():
-        raise error
-    packages = tuple(
-        Recorded(package, located.layer, located.real)
-        for located in tree.facts(DPKG).values()
-        for package in located.facts
-    )
+    tree = walk(source, layers, (PACKAGES, OS_RELEASE, OTHERS), memory, stop_early=True, received=received)
+    packages = recorded(tree)
     release = claimed({path: located.facts for path, located in tree.facts(OS_RELEASE).items()})
-    gaps = [*tree.unassessed, *_gaps(tree, bool(tree.facts(DPKG)), release)]
+    gaps = [*tree.unassessed, *_gaps(tree, bool(tree.facts(PACKAGES)), release)]
     others = tree.broken(OTHERS) or tree.facts(OTHERS)
     return Installed(
         packages=packages,
         release=release,
         unassessed=tuple(gaps),
-        complete=bool(tree.facts(DPKG)) and not others and not tree.unread,
+        complete=bool(tree.facts(PACKAGES)) and not others and not tree.unread,
         fetched=tree.fetched,
     )
 
@@ -127,10 +107,10 @@ def unread_databases(tree: Tree) -> Iterator[Unassessed]:
         yield Unassessed(f"packages of {kind} (/{path})", f"databases of {kind} are not read yet")
 
 
-def _gaps(tree: Tree, dpkg: bool, release: OSRelease | None) -> Iterator[Unassessed]:
+def _gaps(tree: Tree, known: bool, release: OSRelease | None) -> Iterator[Unassessed]:
     others = tuple(unread_databases(tree))
     yield from others
-    if not dpkg and not others:
+    if not known and not others:
         yield Unassessed("packages", "the image holds no package database that is known here")
     if release is None:
         yield Unassessed("distribution", "the image has no os-release")

@@ -1,6 +1,7 @@
 """What is installed, whatever the package manager."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import ClassVar, Protocol
 
 import msgspec
@@ -8,17 +9,25 @@ import msgspec
 __all__ = ["Package", "PackageDB"]
 
 
-class Package(msgspec.Struct, frozen=True):
+class Package(msgspec.Struct, frozen=True, omit_defaults=True):
     """One installed package, as its own manager records it.
 
     Attributes:
-        version: with its epoch where there is one (`1:2.3-4`).
-        source: the source package's name; the binary's own name where the record does not say.
+        version: with its epoch where there is one (`1:2.3-4`); of rpm `[epoch:]version-release` without an epoch of 0.
+        source: the source package's name (apk: its origin); the binary's own name where the record does not say.
         source_version: likewise.
         status: the manager's own word for its state; for dpkg the Status line (`install ok installed`,
             `hold ok installed` …), for distroless `status.d` files without one the empty string.
         multi_arch: dpkg's Multi-Arch field (`same`, `foreign`, `allowed`, `no` or empty).
         relations: relations.py's number, by which apt tells a rebuild from the same version; None where not computed.
+        manager: whose record it is: `dpkg`, `rpm` or `apk`; decides the order of its versions.
+        vendor: rpm's Vendor; apk's maintainer is none.
+        module: rpm's Modularitylabel, `name:stream:version:context`.
+        licence: as the record has it.
+        size: bytes on disk.
+        installed_at: when it was installed, UTC.
+        key_id: the last 16 hex digits, lower case, of the key that signed the package; empty where it is not signed.
+        repository: the repository that it came from, where the manager's history says so.
     """
 
     name: str
@@ -29,6 +38,14 @@ class Package(msgspec.Struct, frozen=True):
     status: str = ""
     multi_arch: str = ""
     relations: int | None = None
+    manager: str = "dpkg"
+    vendor: str = ""
+    module: str = ""
+    licence: str = ""
+    size: int | None = None
+    installed_at: datetime | None = None
+    key_id: str = ""
+    repository: str = ""
 
 
 class PackageDB(Protocol):

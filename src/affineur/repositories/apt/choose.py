@@ -11,7 +11,7 @@ import msgspec
 
 from affineur.errors import LimitExceeded
 from affineur.packages.inventory import Package
-from affineur.packages.versions import compare
+from affineur.packages.versions.deb import compare
 from affineur.repositories.apt.merge import File, Offers, Version, merged, offers_by_package, release_of, slot
 from affineur.repositories.apt.model import NEVER, AptConfiguration, OfferedSuite, PinRule, Release, Suite
 from affineur.repositories.apt.policy import Index, Policy

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from affineur.packages.inventory import Package
-from affineur.packages.versions import key
+from affineur.packages.versions.deb import key
 from affineur.repositories.apt.model import Offer, OfferedSuite, PinRule, Release, SourceEntry, Suite
 from affineur.repositories.apt.policy import Index, Policy, site
 

@@ -1,6 +1,6 @@
 """Which suites carry security updates."""
 
-from affineur.packages.versions import compare
+from affineur.packages.versions.deb import compare
 from affineur.repositories.apt.merge import Offers
 from affineur.repositories.apt.model import Release
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affineur.packages.versions import compare, key
+from affineur.packages.versions.deb import compare, key
 
 # lower, higher: each judged by `dpkg --compare-versions LOWER lt HIGHER`
 ORDERED = [

@@ -1,0 +1,98 @@
+"""The package databases of an image, whatever the manager: wanted together, so that one walk settles them all."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, Protocol
+
+import msgspec
+
+from affineur.errors import LimitExceeded, UnsupportedContent
+from affineur.image.interest import Interest
+from affineur.image.walk import Tree
+from affineur.packages.dpkg import DPKG
+from affineur.packages.inventory import Package
+
+__all__ = ["DATABASES", "PACKAGES", "Recorded", "recorded"]
+
+
+class Database(Protocol):
+    """One manager's database: a PackageDB that is read file by file (see image.reader.Reader)."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def paths(self) -> tuple[str, ...]: ...
+    @property
+    def limit(self) -> int: ...
+    @property
+    def settled_by(self) -> tuple[str, ...]: ...
+
+    def claims(self, content: bytes) -> bool:
+        """Whether a file that a link led to, whatever its name, is this manager's."""
+        ...
+
+    def extract(self, path: str, content: bytes) -> list[Package]: ...
+
+
+DATABASES: tuple[Database, ...] = (DPKG,)
+
+
+class PackageDatabases:
+    """Reads every database that is known here, each by its own reader.
+
+    Whichever is found first, from the top, settles the walk: images have one package manager.
+    """
+
+    name: ClassVar[str] = "packages"
+    facts_type: ClassVar[Any] = list[Package]
+
+    def __init__(self, databases: Sequence[Database]) -> None:
+        self._databases = [(database, Interest(database.paths)) for database in databases]
+        self.version = 0
+        for database in databases:
+            self.version = self.version * 100 + database.version
+        self.paths = tuple(path for database in databases for path in database.paths)
+        self.settled_by = tuple(path for database in databases for path in database.settled_by)
+        self.limit = max(database.limit for database in databases)
+
+    def extract(self, path: str, content: bytes) -> list[Package]:
+        """The packages of one file. Raises MalformedDatabase, LimitExceeded, UnsupportedContent."""
+        database = next((each for each, interest in self._databases if interest.wants(path)), None)
+        if database is None:  # a link led there, under any name
+            database = next((each for each, _ in self._databases if each.claims(content)), None)
+        if database is None:
+            raise UnsupportedContent(f"/{path}, which a link leads to, is no package database that is known here")
+        if len(content) > database.limit:
+            raise LimitExceeded(f"/{path} has {len(content)} bytes, more than {database.limit}")
+        return database.extract(path, content)
+
+
+PACKAGES = PackageDatabases(DATABASES)
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """An installed package, and where its record was found.
+
+    Attributes:
+        layer: index, 0 = base, of the layer whose database names it. (A lower layer may have named it first.)
+        path: of that database, relative to the image root.
+    """
+
+    package: Package
+    layer: int
+    path: str
+
+
+def recorded(tree: Tree) -> tuple[Recorded, ...]:
+    """Every installed package of an image walked with PACKAGES, in the order of the databases.
+
+    Raises:
+        MalformedDatabase, LimitExceeded, UnsupportedContent: a database cannot be read; nothing can be told then.
+    """
+    for error in tree.broken(PACKAGES).values():
+        raise error
+    found = {located.real: located for located in tree.facts(PACKAGES).values()}  # two names may lead to one file
+    return tuple(
+        Recorded(package, located.layer, located.real) for located in found.values() for package in located.facts
+    )

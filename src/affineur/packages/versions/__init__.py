@@ -1,0 +1,1 @@
+"""The order of versions, one module for each package manager's."""

@@ -1,0 +1,18 @@
+"""Which order versions have, by the package manager whose they are."""
+
+from collections.abc import Callable
+from typing import Any
+
+from affineur.packages.versions import deb
+
+__all__ = ["Order", "order_of"]
+
+Order = Callable[[str], Any]
+"""Gives a key that sorts where the manager sorts the version; equal for versions that it holds equal. Never raises."""
+
+_ORDERS: dict[str, Order] = {"dpkg": deb.key}
+
+
+def order_of(manager: str) -> Order:
+    """The order of a manager's versions (`Package.manager`)."""
+    return _ORDERS[manager]
