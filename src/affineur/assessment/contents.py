@@ -1,40 +1,29 @@
 """First part of the way: from a reference to what is installed, and to the configuration that decides about updates."""
 
-import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
 from affineur.evidence import Evidence, Unassessed
 from affineur.image.image import Image, open_image
-from affineur.image.reader import Verbatim
+from affineur.image.reader import Reader, Verbatim
 from affineur.image.walk import LayerMemory, Tree, walk
 from affineur.oci.platform import Platform
 from affineur.packages.databases import PACKAGES, recorded
 from affineur.packages.installed import OTHERS, unread_databases
 from affineur.packages.inventory import Package
 from affineur.packages.osrelease import OS_RELEASE, OSRelease, claimed
-from affineur.repositories.apt.configuration import PATHS as APT_PATHS
-from affineur.repositories.apt.verify import ImageKeys
 from affineur.source.source import Source
 
-__all__ = ["APT", "KEYRINGS", "Contents", "read_contents"]
-
-APT = Verbatim("apt", 1, APT_PATHS)
-KEYRINGS = Verbatim("keyrings", 1, ("usr/share/keyrings/*",))
-NATIVE = {"386": "i386", "arm": "armhf", "ppc64le": "ppc64el", "mips64le": "mips64el", "loong64": "loong64"}
-"""GOARCH to Debian's name where they differ; armel is told apart by what is installed."""
-
-_ARCHITECTURE = re.compile(r"[a-z0-9][a-z0-9-]*")  # deb-control(5) § Architecture
+__all__ = ["Contents", "read_contents"]
 
 
 class Contents(msgspec.Struct, frozen=True):
     """What the layers say.
 
     Attributes:
-        packages: in the database's order; `layer_of` says for each which layer's database names it.
-        apt: path below the root → bytes, of everything in /etc/apt and dpkg's list of foreign architectures.
-        native: Debian's name of the image's own architecture.
+        packages: in the database's order.
         tree: for files that content names.
         unread: layers, links and databases because of which there may be more packages, or others, than these.
         warnings: what the registry said for people to read.
@@ -43,8 +32,6 @@ class Contents(msgspec.Struct, frozen=True):
     image: Image
     os_release: OSRelease
     packages: tuple[Package, ...]
-    apt: dict[str, bytes]
-    native: str
     tree: Tree
     unread: tuple[Unassessed, ...]
     warnings: tuple[str, ...]
@@ -52,34 +39,40 @@ class Contents(msgspec.Struct, frozen=True):
     unassessed: tuple[Unassessed, ...]
 
     @property
-    def keys(self) -> ImageKeys:
-        """The keyrings of the image, and which of them are apt's own."""
-        trusted = [path for path in self.apt if path == "etc/apt/trusted.gpg" or _in_trusted_parts(path)]
-        return ImageKeys(self.tree.read, tuple(f"/{path}" for path in sorted(trusted)))
+    def manager(self) -> str:
+        """Whose packages most of them are: `dpkg`, `rpm` or `apk`; empty where there are none."""
+        counted = Counter(package.manager for package in self.packages)
+        return counted.most_common(1)[0][0] if counted else ""
+
+    def files(self, reader: Verbatim) -> dict[str, bytes]:
+        """What a reader that was handed to `read_contents` found: path below the root → bytes."""
+        return {path: located.facts for path, located in self.tree.facts(reader).items()}
 
 
 def read_contents(
     source: Source,
     platform: Platform | None,
     memory: LayerMemory | None,
+    readers: Sequence[Verbatim],
     received: Callable[[int], None] | None = None,
 ) -> Contents:
     """Open an image and read its layers once for everything that an assessment needs.
+
+    Args:
+        readers: of the files that the package managers go by.
 
     Raises:
         SourceError, ContentError: the image could not be read, or is not what was promised.
         MalformedDatabase: its package database breaks its own format; nothing can be told then.
     """
     image = open_image(source, platform)
-    tree = walk(source, image.layers, (PACKAGES, OS_RELEASE, APT, KEYRINGS, OTHERS), memory, received=received)
+    tree = walk(source, image.layers, (PACKAGES, OS_RELEASE, *readers, OTHERS), memory, received=received)
     unread = (*tree.unassessed, *unread_databases(tree))
-    unassessed = [*unread, *_broken(tree)]
+    unassessed = [*unread, *_broken(tree, readers)]
     packages = [each.package for each in recorded(tree)]
     os_release = claimed({path: located.facts for path, located in tree.facts(OS_RELEASE).items()})
     if not packages:
-        unassessed.append(
-            Unassessed("packages", "no package was found: no known package database, or an empty one")
-        )
+        unassessed.append(Unassessed("packages", "no package was found: no known package database, or an empty one"))
     if os_release is None:
         unassessed.append(Unassessed("distribution", "the image has no os-release"))
         os_release = OSRelease({}, "")
@@ -87,8 +80,6 @@ def read_contents(
         image=image,
         os_release=os_release,
         packages=tuple(packages),
-        apt={path: located.facts for path, located in tree.facts(APT).items()},
-        native=_native(image, packages),
         tree=tree,
         unread=unread,
         warnings=source.warnings,
@@ -97,20 +88,11 @@ def read_contents(
     )
 
 
-def _broken(tree: Tree) -> Iterator[Unassessed]:
-    for reader in (OS_RELEASE, APT, KEYRINGS):
+def _broken(tree: Tree, readers: Sequence[Verbatim]) -> Iterator[Unassessed]:
+    every: tuple[Reader, ...] = (OS_RELEASE, *readers)
+    for reader in every:
         for path, error in tree.broken(reader).items():
             yield Unassessed(f"/{path}", str(error))
-
-
-def _native(image: Image, packages: Sequence[Package]) -> str:
-    """Debian's name: dpkg's own package is of the native architecture; without it, as the config says."""
-    named = ("dpkg", "base-files", "libc6")
-    own = next((p.architecture for p in packages if p.name in named and _ARCHITECTURE.fullmatch(p.architecture)), "all")
-    if own != "all":
-        return own
-    architecture = image.platform.architecture
-    return NATIVE.get(architecture, architecture) or "unknown"
 
 
 def _evidence(image: Image, tree: Tree, count: int) -> Iterator[Evidence]:
@@ -137,7 +119,3 @@ def _located(tree: Tree) -> Mapping[str, int]:
                 if reader is OS_RELEASE:
                     break
     return found
-
-
-def _in_trusted_parts(path: str) -> bool:
-    return path.startswith("etc/apt/trusted.gpg.d/") and path.endswith((".gpg", ".asc")) and path.count("/") == 3

@@ -1,24 +1,18 @@
-"""Which errata an image lacks: notices where they are published, changelogs where not, and bounds where neither is."""
+"""Which errata an image lacks, whatever its distribution: what the grade counts, and what a rebuild would leave."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
 
-from affineur.assessment.means import Means
 from affineur.errata.erratum import Erratum, Finding
-from affineur.errata.gather import gather
-from affineur.errata.noticed import Noticed
 from affineur.evidence import Evidence, Unassessed
-from affineur.http.addresses import Reach
 from affineur.packages.inventory import Package
-from affineur.packages.osrelease import OSRelease, Release
-from affineur.packages.versions.deb import key
-from affineur.repositories.apt.model import Suite
+from affineur.packages.versions.order import order_of
 from affineur.repositories.update import Update
 from affineur.trust.model import Unapplied
 
-__all__ = ["Errata", "find_errata", "unapplied", "upgraded"]
+__all__ = ["Errata", "out_by_now", "unapplied", "upgraded"]
 
 
 class Errata(msgspec.Struct, frozen=True):
@@ -54,65 +48,6 @@ class Errata(msgspec.Struct, frozen=True):
         return {identifier: tuple(sorted(found)) for identifier, found in names.items()}
 
 
-def find_errata(
-    means: Means,
-    os_release: OSRelease,
-    installed: Sequence[Package],
-    offered: Sequence[Update],
-    suites: Sequence[Suite],
-    reach: Reach,
-) -> Errata:
-    """Ask the notices, then the changelogs of what no notice explains, and match both on source versions.
-
-    Args:
-        offered: what the distribution publishes for the installed packages (not only what the image would take).
-        suites: all that were read.
-        reach: how local the image's URLs may lead.
-    """
-    with means.progress.stage("notices and changelogs") as stage:
-
-        def fetch(url: str, limit: int) -> bytes:
-            body = means.client.get(url, limit=limit, reach=reach).body
-            stage.advance(len(body))
-            return body
-
-        gathered = gather(
-            os_release,
-            installed,
-            offered,
-            suites,
-            means.feeds or _NoNotices(),
-            None if means.offline else fetch,
-            remembered=means.changelogs,
-            byte_budget=means.settings.feeds.changelog_bytes,
-        )
-    untold = {problem.what for problem in gathered.unassessed}
-    return Errata(
-        findings=tuple(_out_by_now(finding, means.now) for finding in gathered.findings),
-        published=gathered.updates,
-        gaps=gathered.gaps,
-        unexplained=tuple(_unexplained(gathered.updates, untold)) if gathered.gaps else (),
-        evidence=gathered.evidence,
-        unassessed=gathered.unassessed,
-    )
-
-
-class _NoNotices:
-    """Stands for the feed where the settings name none."""
-
-    def errata_for(self, distribution: Release, sources: Mapping[str, str]) -> Noticed:
-        return Noticed.nothing(f"notices of {distribution.id}", "no feed of notices is configured (feeds.osv)")
-
-    def rated(self, distribution: Release, errata: Sequence[Erratum]) -> list[Erratum]:
-        return list(errata)
-
-
-def _unexplained(updates: Iterable[Update], untold: Collection[str]) -> Iterator[str]:
-    for name in dict.fromkeys(f"{u.source} {u.source_version}" for u in updates if not u.errata):
-        if f"changelog of {name}" in untold:
-            yield name
-
-
 def unapplied(errata: Iterable[Erratum]) -> list[Unapplied]:
     """What the grade counts: security errata that everyone can have."""
     return [
@@ -130,6 +65,7 @@ def upgraded(installed: Iterable[Package], published: Iterable[Update]) -> list[
     after = []
     for package in installed:
         found = newest.get((package.name, package.architecture))
+        key = order_of(package.manager)
         if found is not None and key(found.available) > key(package.version):
             package = msgspec.structs.replace(
                 package, version=found.available, source=found.source, source_version=found.source_version
@@ -138,7 +74,7 @@ def upgraded(installed: Iterable[Package], published: Iterable[Update]) -> list[
     return after
 
 
-def _out_by_now(finding: Finding, now: datetime) -> Finding:
+def out_by_now(finding: Finding, now: datetime) -> Finding:
     """Take a date in the future for no date at all: what is known today was out by now, and must not wait to count."""
     erratum = finding.erratum
     if erratum.issued is None or erratum.issued <= now:

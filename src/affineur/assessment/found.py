@@ -1,53 +1,40 @@
 """What the first half of the way found, handed to the second, which judges it."""
 
-from functools import cached_property
+import msgspec
 
 from affineur.assessment.contents import Contents
-from affineur.assessment.deviations import foreign
 from affineur.assessment.errata import Errata
-from affineur.repositories.apt.choose import Choice
-from affineur.repositories.apt.model import AptConfiguration, OfferedSuite
-from affineur.repositories.published import Published
-from affineur.repositories.reference import NoReference, ReferenceSuite
+from affineur.assessment.model import Deviation, SuiteFacts
+from affineur.errata.erratum import Erratum
+from affineur.evidence import Evidence, Unassessed
+from affineur.packages.inventory import Package
+from affineur.repositories.update import Update
+from affineur.trust.verdict import SuiteState
 
 __all__ = ["Found"]
 
 
-class Found:
-    """Everything that was read.
+class Found(msgspec.Struct, frozen=True):
+    """Everything that was read, in the same shape for every package manager.
 
     Attributes:
-        configuration: of the image's apt.
-        offered: the suites that the image's own sources name; `choice` is what apt would take of them.
-        references: what ought to have been read of the distribution's suites; `published` is what came of it.
+        suites: the repositories that the answer rests on: the image's own, then its distribution's.
+        states: of its distribution's, for the policy; one that should have been read and was not is among them.
+        updates: what the image's own manager would offer inside, with the errata that each brings.
+        errata: what the distribution has published that the image lacks.
+        unknown: why a letter must not be given: whatever could hide an unapplied erratum.
+        rebuilt: what would be installed were every package the newest that the distribution offers.
+        left: the errata that would be lacking even then.
     """
 
-    def __init__(
-        self,
-        contents: Contents,
-        configuration: AptConfiguration,
-        offered: tuple[OfferedSuite, ...],
-        choice: Choice,
-        references: tuple[ReferenceSuite, ...] | NoReference,
-        published: tuple[Published, ...],
-        errata: Errata,
-    ) -> None:
-        self.contents = contents
-        self.configuration = configuration
-        self.offered = offered
-        self.choice = choice
-        self.references = references
-        self.published = published
-        self.errata = errata
-
-    @cached_property
-    def others(self) -> tuple[str, ...]:
-        """Installed packages that no reference suite has published."""
-        return foreign(self.contents, [OfferedSuite(each.suite, each.offers) for each in self.published if each.suite])
-
-    @property
-    def pinned(self) -> frozenset[str]:
-        """Fingerprints that may sign the reference suites."""
-        if isinstance(self.references, NoReference):
-            return frozenset()
-        return frozenset(key for reference in self.references for key in reference.keys)
+    contents: Contents
+    suites: tuple[SuiteFacts, ...]
+    states: tuple[SuiteState, ...]
+    updates: tuple[Update, ...]
+    errata: Errata
+    unknown: tuple[str, ...]
+    deviations: tuple[Deviation, ...]
+    unassessed: tuple[Unassessed, ...]
+    evidence: tuple[Evidence, ...]
+    rebuilt: tuple[Package, ...]
+    left: tuple[Erratum, ...]

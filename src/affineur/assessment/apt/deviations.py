@@ -1,18 +1,17 @@
-"""Where an image's own set-up departs from what its distribution publishes. Findings; none changes the letter."""
+"""Where an image's own apt departs from what its distribution publishes. Findings; none changes the letter."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
 from affineur.assessment.contents import Contents
 from affineur.assessment.model import Deviation
+from affineur.assessment.sentences import listed
 from affineur.packages.inventory import Package
 from affineur.packages.versions.deb import key
 from affineur.repositories.apt.choose import Choice
 from affineur.repositories.apt.model import AptConfiguration, OfferedSuite, SourceEntry
 from affineur.repositories.update import Update
 
-__all__ = ["contradiction", "deviations", "foreign", "listed", "mislabelled", "of_another_release"]
-
-NAMED = 5  # packages named in a sentence; the rest are counted
+__all__ = ["contradiction", "deviations", "foreign", "mislabelled", "of_another_release"]
 
 
 def deviations(
@@ -146,12 +145,6 @@ def of_another_release(contents: Contents, others: Sequence[str]) -> str | None:
         f"{len(others)} of {len(names)} packages are none that {contents.os_release.pretty_name} has published,"
         f" although os-release says that this is it: {listed(others)}"
     )
-
-
-def listed(names: Sequence[str]) -> str:
-    """Name a few in a sentence, and count the rest."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
 
 
 def _place(entry: SourceEntry) -> str:

@@ -1,0 +1,1 @@
+"""Images of apt: Debian, Ubuntu, and what is made of them."""
