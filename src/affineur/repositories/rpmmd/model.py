@@ -176,9 +176,12 @@ class Offer(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         version: `[epoch:]version-release`, an epoch of 0 left out.
         source, source_version: from <rpm:sourcerpm>; its own where there is none.
-        href: below the repository's base URL.
+        href: below the repository's base URL; a whole URL where the location has an xml:base.
         checksum: `sha256:hex` of the .rpm, which is also its pkgid in other.xml.
         built: <time build>, UTC.
+        vendor: as the package has it; zypper stays with an installed package's vendor.
+        provides: plain names (no file, nothing with parentheses) besides its own; dnf hides packages behind an active
+            module stream by them.
     """
 
     name: str
@@ -191,3 +194,5 @@ class Offer(msgspec.Struct, frozen=True, array_like=True):
     checksum: str = ""
     built: datetime | None = None
     obsoletes: tuple[Obsolete, ...] = ()
+    vendor: str = ""
+    provides: tuple[str, ...] = ()
