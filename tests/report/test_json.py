@@ -70,6 +70,7 @@ def test_age_tells_only_the_errata_that_count_and_updates_only_those_on_offer() 
     apart = msgspec.structs.replace(
         assessment,
         updates=assessment.updates[:1],
+        notices=assessment.notices[:1],
         suites=(*assessment.suites[:1], msgspec.structs.replace(assessment.suites[2], role="reference")),
     )
     offered = documents.updates_of(apart)

@@ -52,7 +52,7 @@ def test_security_only_keeps_what_could_not_be_told() -> None:
 def test_the_summary_counts_notices_as_dnf_does() -> None:
     # four notices, of one source package each; dnf counts notices, not packages (dnf-plugins: `dnf updateinfo summary`)
     page = lists.render_updates(documents.updates_of(assessments.rejected()))
-    assert page.splitlines()[1:8] == [
+    assert page.splitlines()[-7:] == [
         "Updates Information Summary: available",
         "    4 Security notice(s)",
         "        1 Critical Security notice(s)",
@@ -65,6 +65,13 @@ def test_the_summary_counts_notices_as_dnf_does() -> None:
     assert "packages of programming languages: " in page
 
 
+def test_errata_are_listed_as_dnf_does() -> None:
+    lines = lists.render_updates(assessments.rejected(), errata=True).splitlines()
+    # dnf 4: id, severity and kind, package with its version and architecture, in columns
+    assert lines[0].split() == ["DSA-5611-1", "Critical/Sec.", "libc6-2.36-9+deb12u4.amd64"]
+    assert len({line.index("/Sec.") for line in lines if "Critical" in line}) == 1
+
+
 def test_counts_are_right_aligned_and_other_kinds_named() -> None:
     base = assessments.rejected()
     errata = tuple(
@@ -72,8 +79,9 @@ def test_counts_are_right_aligned_and_other_kinds_named() -> None:
         for n, kind in enumerate(["security"] * 12 + ["bugfix", "enhancement", "other"])
     )
     update = assessments.update("bash", "4", "5", *(e.id for e in errata))
-    page = lists.render_updates(msgspec.structs.replace(base, errata=errata, updates=(update,)))
-    assert page.splitlines()[2:7] == [
+    notices = assessments.notices([update], errata)
+    page = lists.render_updates(msgspec.structs.replace(base, updates=(update,), notices=notices))
+    assert page.splitlines()[-5:] == [
         "    12 Security notice(s)",
         "        12 Low Security notice(s)",
         "     1 Bugfix notice(s)",

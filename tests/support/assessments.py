@@ -1,5 +1,6 @@
 """Assessments as they come out of real life, for the tests of every report. Dates and CVEs are Debian's own."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -10,6 +11,7 @@ from affineur.assessment.model import (
     Deviation,
     Distribution,
     ImageFacts,
+    Notice,
     SuiteFacts,
     Unfixed,
 )
@@ -90,6 +92,16 @@ def erratum(
         fixes=(Fix(source, fixed),),
         rated_by=more.pop("rated_by", f"CVSS of {cves[0]}" if cves else ""),
         **more,
+    )
+
+
+def notices(updates: Iterable[Update], errata: Iterable[Erratum]) -> tuple[Notice, ...]:
+    """Return a line for each notice of each update."""
+    known = {each.id: each for each in errata}
+    return tuple(
+        Notice(one.id, one.kind, one.severity, update.name, update.architecture, update.available)
+        for update in updates
+        for one in (known[identifier] for identifier in update.errata)
     )
 
 
@@ -204,6 +216,29 @@ def rejected() -> Assessment:
             rated_by="",
         ),
     )
+    updates = (
+        update(
+            "libc6",
+            "2.36-9+deb12u3",
+            "2.36-9+deb12u4",
+            "DSA-5611-1",
+            source="glibc",
+            suites=("stable", "stable-security"),
+        ),
+        update(
+            "libc-bin",
+            "2.36-9+deb12u3",
+            "2.36-9+deb12u4",
+            "DSA-5611-1",
+            source="glibc",
+            suites=("stable", "stable-security"),
+        ),
+        update("libcurl4", "7.88.1-10+deb12u4", "7.88.1-10+deb12u5", "DSA-5587-1", source="curl"),
+        update("openssh-client", "1:9.2p1-2+deb12u1", "1:9.2p1-2+deb12u2", "DSA-5586-1", source="openssh", held=True),
+        update("perl-base", "5.36.0-7", "5.36.0-7+deb12u2", "stable-security: perl", source="perl"),
+        update("tzdata", "2023c-5", "2024a-0+deb12u1", suites=("stable-updates",), security=False, architecture="all"),
+        update("base-files", "12.4+deb12u4", "12.4+deb12u5", suites=("stable",), security=None, phased=30),
+    )
     return msgspec.structs.replace(
         accepted(),
         image=_image("team/app", base_name="docker.io/library/debian:bookworm", warnings=("tag 1.4 is deprecated",)),
@@ -238,33 +273,8 @@ def rejected() -> Assessment:
                 Rule("metadata", Outcome.PASS, "3 of 3 reference suites are signed by pinned keys"),
             ),
         ),
-        updates=(
-            update(
-                "libc6",
-                "2.36-9+deb12u3",
-                "2.36-9+deb12u4",
-                "DSA-5611-1",
-                source="glibc",
-                suites=("stable", "stable-security"),
-            ),
-            update(
-                "libc-bin",
-                "2.36-9+deb12u3",
-                "2.36-9+deb12u4",
-                "DSA-5611-1",
-                source="glibc",
-                suites=("stable", "stable-security"),
-            ),
-            update("libcurl4", "7.88.1-10+deb12u4", "7.88.1-10+deb12u5", "DSA-5587-1", source="curl"),
-            update(
-                "openssh-client", "1:9.2p1-2+deb12u1", "1:9.2p1-2+deb12u2", "DSA-5586-1", source="openssh", held=True
-            ),
-            update("perl-base", "5.36.0-7", "5.36.0-7+deb12u2", "stable-security: perl", source="perl"),
-            update(
-                "tzdata", "2023c-5", "2024a-0+deb12u1", suites=("stable-updates",), security=False, architecture="all"
-            ),
-            update("base-files", "12.4+deb12u4", "12.4+deb12u5", suites=("stable",), security=None, phased=30),
-        ),
+        updates=updates,
+        notices=notices(updates, errata),
         errata=errata,
         packages_of={
             "DSA-5611-1": ("libc-bin", "libc6"),

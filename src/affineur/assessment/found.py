@@ -4,7 +4,7 @@ import msgspec
 
 from affineur.assessment.contents import Contents
 from affineur.assessment.errata import Errata
-from affineur.assessment.model import Deviation, SuiteFacts
+from affineur.assessment.model import Deviation, Notice, SuiteFacts
 from affineur.errata.erratum import Erratum
 from affineur.evidence import Evidence, Unassessed
 from affineur.packages.inventory import Package
@@ -21,6 +21,7 @@ class Found(msgspec.Struct, frozen=True):
         suites: the repositories that the answer rests on: the image's own, then its distribution's.
         states: of its distribution's, for the policy; one that should have been read and was not is among them.
         updates: what the image's own manager would offer inside, with the errata that each brings.
+        notices: each notice that an update on offer brings, and for which package.
         errata: what the distribution has published that the image lacks.
         unknown: why a letter must not be given: whatever could hide an unapplied erratum.
         rebuilt: what would be installed were every package the newest that the distribution offers.
@@ -31,6 +32,7 @@ class Found(msgspec.Struct, frozen=True):
     suites: tuple[SuiteFacts, ...]
     states: tuple[SuiteState, ...]
     updates: tuple[Update, ...]
+    notices: tuple[Notice, ...]
     errata: Errata
     unknown: tuple[str, ...]
     deviations: tuple[Deviation, ...]

@@ -53,6 +53,7 @@ def judged(found: Found, means: Means, policy: Policy) -> Assessment:
         verdict=judge(facts, policy),
         suites=found.suites,
         updates=found.updates,
+        notices=found.notices,
         errata=free,
         packages_of=errata.packages_of,
         cves=tuple(cves(finding for finding in errata.findings if not finding.erratum.paid_only)),

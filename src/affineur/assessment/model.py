@@ -7,12 +7,12 @@ from datetime import date, datetime
 
 import msgspec
 
-from affineur.errata.erratum import CVE, Erratum
+from affineur.errata.erratum import CVE, Erratum, Severity
 from affineur.evidence import Evidence, Unassessed
 from affineur.repositories.update import Update
 from affineur.trust.model import Grade, Lifecycle, Verdict
 
-__all__ = ["CVE", "Assessment", "Deviation", "Distribution", "ImageFacts", "SuiteFacts", "Unfixed"]
+__all__ = ["CVE", "Assessment", "Deviation", "Distribution", "ImageFacts", "Notice", "SuiteFacts", "Unfixed"]
 
 
 class ImageFacts(msgspec.Struct, frozen=True):
@@ -103,6 +103,23 @@ class Deviation(msgspec.Struct, frozen=True):
     where: str
 
 
+class Notice(msgspec.Struct, frozen=True):
+    """One line of `dnf updateinfo list`: a notice, and a package on offer that it is about.
+
+    Attributes:
+        kind: `security`, `bugfix`, `enhancement` or `other`.
+        severity: None where the notice does not say.
+        package, architecture, version: of what is on offer.
+    """
+
+    erratum: str
+    kind: str
+    severity: Severity | None
+    package: str
+    architecture: str
+    version: str
+
+
 class Unfixed(msgspec.Struct, frozen=True):
     """Fixes that exist, but are for paying customers only, or otherwise not counted."""
 
@@ -137,3 +154,4 @@ class Assessment(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     rebuild_grade: str | None = None  # what a rebuild today would get
     rebuild_note: str = ""
     today: date | None = None
+    notices: tuple[Notice, ...] = ()  # by what the image would be offered, as `dnf updateinfo list` has them

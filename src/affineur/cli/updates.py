@@ -22,22 +22,32 @@ BEARING = ("updates", "packages", "layer ", "/")
 Examples:
   affineur updates registry.example/team/app:1
   affineur updates --list registry.example/team/app:1
-  affineur updates --list --security --json registry.example/team/app:1"""
+  affineur updates --errata registry.example/team/app:1
+  affineur updates --security --json registry.example/team/app:1"""
 )
 @reference_argument
-@click.option("--list", "listed", is_flag=True, help="A line each, as `apt list --upgradable` prints them.")
+@click.option("--list", "listed", is_flag=True, help="A line each, as `apt list --upgradable` or `dnf check-update`.")
+@click.option("--errata", is_flag=True, help="A line for each notice and package, as `dnf updateinfo list`.")
 @click.option("--security", "security_only", is_flag=True, help="Only those that fix security flaws.")
 @format_option("text", "json")
 @reading
 @click.pass_context
 def updates(
-    ctx: click.Context, reference: str, listed: bool, security_only: bool, output: str, session: Session
+    ctx: click.Context,
+    reference: str,
+    listed: bool,
+    errata: bool,
+    security_only: bool,
+    output: str,
+    session: Session,
 ) -> None:
     """Tell what the image REFERENCE would be offered inside: by its own sources, keys, pins and holds.
 
     That is no more to be trusted than the image itself; what its distribution has published is what `assess` counts.
     Exits with 3 where something could not be told, with 4 where no repository answered.
     """
+    if listed and errata:
+        raise click.UsageError("--list and --errata are two different lists: name one")
     assessment = session.assess(reference, None, None)
     if output == "json":
         from affineur.report.documents import updates_of
@@ -47,7 +57,7 @@ def updates(
     else:
         from affineur.report.lists import render_updates
 
-        write(render_updates(assessment, **page(), listed=listed, security_only=security_only))
+        write(render_updates(assessment, **page(), listed=listed, errata=errata, security_only=security_only))
     ctx.exit(_exit_code(assessment))
 
 

@@ -15,6 +15,7 @@ from affineur.assessment.model import (
     Deviation,
     Distribution,
     ImageFacts,
+    Notice,
     SuiteFacts,
     Unfixed,
 )
@@ -120,7 +121,7 @@ class Age(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
 
 
 class Updates(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
-    """`affineur updates --json`: the errata are those that an update on offer fixes."""
+    """`affineur updates --json`: the errata are those that an update on offer fixes; `notices` names each package."""
 
     schema_: str
     affineur: str
@@ -129,6 +130,7 @@ class Updates(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     distribution: Distribution
     suites: tuple[SuiteFacts, ...]
     updates: tuple[Update, ...]
+    notices: tuple[Notice, ...]
     errata: tuple[LackedErratum, ...]
     deviations: tuple[Deviation, ...]
     evidence: tuple[Evidence, ...]
@@ -199,13 +201,15 @@ def updates_of(assessment: Assessment, security_only: bool = False) -> Updates:
         security_only: leave out updates known to be none for security; what could not be told stays.
     """
     updates = tuple(u for u in assessment.updates if not (security_only and u.security is False))
-    offered = {identifier for update in updates for identifier in update.errata}
+    notices = tuple(n for n in assessment.notices if not (security_only and n.kind != "security"))
+    offered = {identifier for update in updates for identifier in update.errata} | {n.erratum for n in notices}
     return Updates(
         schema_="affineur.updates/1",
         suites=tuple(suite for suite in assessment.suites if suite.role != "reference"),
         updates=updates,
+        notices=notices,
         errata=_lacked((e for e in assessment.errata if e.id in offered), assessment),
-        **_same(assessment, Updates, {"schema_", "suites", "updates", "errata"}),
+        **_same(assessment, Updates, {"schema_", "suites", "updates", "notices", "errata"}),
     )
 
 

@@ -1,6 +1,8 @@
 """The pages of `affineur updates`, `cves` and `packages` for a terminal."""
 
-from affineur.assessment.model import Assessment
+from collections.abc import Iterator
+
+from affineur.assessment.model import Assessment, Notice
 from affineur.errata.erratum import CVE, Severity
 from affineur.evidence import Unassessed
 from affineur.report import reading
@@ -28,27 +30,32 @@ def render_updates(
     colour: bool = False,
     *,
     listed: bool = False,
+    errata: bool = False,
     security_only: bool = False,
 ) -> str:
-    """Return what the image would be offered: counts in the manner of `dnf updateinfo summary`, or each update.
+    """Return what the image would be offered, ending in counts as `dnf updateinfo summary` prints them.
 
     Args:
         document: made by `documents.updates_of`, or the assessment itself.
-        listed: instead of counts one line for each update, as `apt list --upgradable` prints it, and nothing else.
+        listed: instead one line for each update, as `apt list --upgradable` or `dnf check-update` prints it.
+        errata: instead one line for each notice and package, as `dnf updateinfo list` prints it.
         security_only: leave out updates that are known to be none for security; what could not be told stays.
     """
     updates = [update for update in document.updates if not (security_only and update.security is False)]
+    notices = [notice for notice in document.notices if not (security_only and notice.kind != "security")]
     if listed:
-        return "".join(_apt_line(update) + "\n" for update in updates)
+        return "".join(line + "\n" for line in _update_lines(updates))
+    if errata:
+        return "".join(line + "\n" for line in _notice_lines(notices))
     page = Page(width, colour)
     page.paragraph(f"{document.image.reference} ({document.image.platform})", 0, "strong")
-    _summary(page, document, updates)
-    page.blank()
     said = _counted(updates) if updates else reading.no_updates_words(document.suites, document.unassessed)
     page.paragraph(said if updates else f"Updates: {said}", 0)
     for deviation in document.deviations:
         page.paragraph(f"{deviation.kind}: {deviation.what}", 0, "warn")
     _untold(page, document.unassessed)
+    page.blank()
+    _summary(page, notices, updates)
     return page.text()
 
 
@@ -100,11 +107,41 @@ def _apt_line(update: Update) -> str:
     )
 
 
-def _summary(page: Page, document: Updates | Assessment, updates: list[Update]) -> None:
+def _dnf_line(update: Update, columns: tuple[int, int]) -> str:
+    # dnf check-update: name.arch, version-release and repository, in columns
+    name = f"{update.name}.{update.architecture}"
+    return visible(f"{name:<{columns[0]}} {update.available:<{columns[1]}} {','.join(update.suites)}")
+
+
+def _update_lines(updates: list[Update]) -> Iterator[str]:
+    names = [len(f"{update.name}.{update.architecture}") for update in updates]
+    columns = (max(names, default=0) + 1, max((len(update.available) for update in updates), default=0) + 1)
+    for update in updates:
+        yield _apt_line(update) if update.manager == "dpkg" else _dnf_line(update, columns)
+
+
+def _notice_lines(notices: list[Notice]) -> Iterator[str]:
+    """As `dnf updateinfo list` has them: id, severity and kind, package, in columns."""
+    rows = [(notice.erratum, _rating(notice), _nevra(notice)) for notice in notices]
+    first, second = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
+    for identifier, rating, package in rows:
+        yield visible(f"{identifier:<{first}} {rating:<{second}} {package}")
+
+
+def _rating(notice: Notice) -> str:
+    if notice.kind != "security":
+        return notice.kind
+    return f"{dict(RATINGS)[notice.severity]}/Sec."
+
+
+def _nevra(notice: Notice) -> str:
+    return f"{notice.package}-{notice.version}.{notice.architecture}"
+
+
+def _summary(page: Page, notices: list[Notice], updates: list[Update]) -> None:
     """Add counts as `dnf updateinfo summary` does: right-aligned, severities one step further in, no zero lines."""
-    fixed = {identifier for update in updates for identifier in update.errata}
-    errata = [erratum for erratum in document.errata if erratum.id in fixed]
-    security = [erratum for erratum in errata if erratum.kind == "security"]
+    errata = list({notice.erratum: notice for notice in notices}.values())
+    security = [notice for notice in errata if notice.kind == "security"]
     lines = [(1, len(security), "Security notice(s)")]
     for severity, word in RATINGS:
         lines.append((2, sum(e.severity is severity for e in security), f"{word} Security notice(s)"))

@@ -6,20 +6,22 @@ __all__ = ["Update"]
 
 
 class Update(msgspec.Struct, frozen=True):
-    """One line of `apt list --upgradable`.
+    """One line of `apt list --upgradable`, or of `dnf check-update`.
 
     Attributes:
         architecture: the installed package's.
-        suites: the Release's Suite of each place that offers `available`, in sources order, as apt prints them.
+        suites: the Release's Suite of each place that offers `available`, in sources order, as apt prints them; of rpm
+            the repository's id; of apk its URL.
         security: True, False, or None where it could not be told.
         source, source_version: of the available version; errata are matched on source versions.
         installed_source_version: of the installed one.
-        filename, size, sha256: where the available .deb lies below its repository's URI, and what it must be.
+        filename, size, sha256: where the available package lies below its repository's URI, and what it must be.
         base_uri: the repository's URI as the image names it (before any mirror map, and without a login), with which
             `filename` makes a URL.
         held: dpkg's hold; listed all the same, as apt does.
         phased: the Phased-Update-Percentage of the offer where it has one below 100.
         errata: ids of the errata that lie in (installed, available]; filled in by matching.
+        manager: whose update it is: `dpkg`, `rpm` or `apk`.
     """
 
     name: str
@@ -38,3 +40,4 @@ class Update(msgspec.Struct, frozen=True):
     held: bool = False
     phased: int | None = None
     errata: tuple[str, ...] = ()
+    manager: str = "dpkg"

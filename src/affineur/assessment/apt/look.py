@@ -12,7 +12,9 @@ from affineur.assessment.contents import Contents
 from affineur.assessment.errata import Errata, upgraded
 from affineur.assessment.found import Found
 from affineur.assessment.means import Means
+from affineur.assessment.model import Notice
 from affineur.assessment.sentences import listed
+from affineur.errata.erratum import Erratum
 from affineur.errata.match import errata_of_updates, match
 from affineur.evidence import Evidence, Unassessed
 from affineur.http.addresses import Reach
@@ -24,6 +26,7 @@ from affineur.repositories.apt.model import AptConfiguration, OfferedSuite
 from affineur.repositories.apt.verify import ImageKeys
 from affineur.repositories.published import Published, read_references
 from affineur.repositories.reference import NoReference, ReferenceSuite, references_for
+from affineur.repositories.update import Update
 
 __all__ = ["READERS", "look"]
 
@@ -64,11 +67,13 @@ def look(contents: Contents, means: Means, reach: Reach) -> Found:
     read = _read(contents, means, reach)
     errata, published = read.errata, read.published
     rebuilt = upgraded(contents.packages, errata.published)
+    updates = errata_of_updates(read.choice.updates, errata.errata)
     return Found(
         contents=contents,
         suites=tuple(suite_facts(read.offered, published)),
         states=tuple(states(published, read.references)),
-        updates=tuple(errata_of_updates(read.choice.updates, errata.errata)),
+        updates=tuple(updates),
+        notices=tuple(_notices(updates, {erratum.id: erratum for erratum in errata.errata})),
         errata=errata,
         unknown=tuple(_unknown(read)),
         deviations=tuple(
@@ -165,6 +170,12 @@ def _pinned(references: tuple[ReferenceSuite, ...] | NoReference) -> frozenset[s
     if isinstance(references, NoReference):
         return frozenset()
     return frozenset(key for reference in references for key in reference.keys)
+
+
+def _notices(updates: Sequence[Update], errata: Mapping[str, Erratum]) -> Iterator[Notice]:
+    for update in updates:
+        for erratum in (errata[identifier] for identifier in update.errata):
+            yield Notice(erratum.id, erratum.kind, erratum.severity, update.name, update.architecture, update.available)
 
 
 def _unknown(read: _Read) -> Iterator[str]:
