@@ -10,8 +10,8 @@ from affineur.errata.erratum import Severity
 from affineur.trust.grade import grade
 from affineur.trust.lifecycle import Age
 from affineur.trust.model import Decision, Grade, Lifecycle, Outcome, Rule, Support, Unapplied, Verdict
-from affineur.trust.policy import Deviations, Health, Metadata, Policy, WhenUnknown, default_policy
-from affineur.trust.verdict import Observed, PolicyFacts, SuiteState, judge
+from affineur.trust.policy import Deviations, ForeignPackages, Health, Metadata, Policy, WhenUnknown, default_policy
+from affineur.trust.verdict import Foreign, Observed, PolicyFacts, SuiteState, judge
 
 AS_OF = datetime(2026, 6, 1, 9, tzinfo=UTC)
 SUPPORTED = Lifecycle(Support.SUPPORTED, date(2027, 1, 1), Support.ENDED, "a table")
@@ -178,3 +178,21 @@ def test_law_reject_before_undetermined_before_accept(
 def test_law_one_more_erratum_never_makes_an_image_acceptable(lacking: list[Unapplied], more: list[Unapplied]) -> None:
     if judge(facts(graded(*lacking, *more)), default_policy()).decision is Decision.ACCEPT:
         assert judge(facts(graded(*lacking)), default_policy()).decision is Decision.ACCEPT
+
+
+def test_foreign_packages_fail_unless_a_glob_allows_them() -> None:
+    seen = PolicyFacts(graded(), SUPPORTED, foreign=Foreign(("google-chrome-stable", "nginx")))
+    verdict = judge(seen, Policy(foreign_packages=ForeignPackages(allow=("google-chrome*",))))
+    assert [(rule.outcome, rule.evidence) for rule in verdict.rules] == [(Outcome.FAIL, ("nginx",))]
+    allowed = judge(seen, Policy(foreign_packages=ForeignPackages(allow=("google-*", "nginx"))))
+    assert allowed.decision is Decision.ACCEPT
+
+
+def test_packages_of_untold_origin_are_no_yes() -> None:
+    seen = PolicyFacts(graded(), SUPPORTED, foreign=Foreign((), "bookworm could not be read"))
+    assert judge(seen, Policy(foreign_packages=ForeignPackages())).decision is Decision.UNDETERMINED
+    rejected = judge(seen, Policy(foreign_packages=ForeignPackages(unknown=WhenUnknown.REJECT)))
+    assert rejected.decision is Decision.REJECT
+    assert judge(PolicyFacts(graded(), SUPPORTED), Policy(foreign_packages=ForeignPackages())).decision is (
+        Decision.UNDETERMINED
+    ), "nobody looked"

@@ -4,7 +4,7 @@ import msgspec
 
 from affineur.assessment.contents import Contents
 from affineur.assessment.errata import Errata
-from affineur.assessment.model import Deviation, Notice, SuiteFacts
+from affineur.assessment.model import Deviation, ForeignPackage, Notice, SuiteFacts
 from affineur.errata.erratum import Erratum
 from affineur.evidence import Evidence, Unassessed
 from affineur.packages.inventory import Package
@@ -23,6 +23,8 @@ class Found(msgspec.Struct, frozen=True):
         updates: what the image's own manager would offer inside, with the errata that each brings.
         notices: each notice that an update on offer brings, and for which package.
         errata: what the distribution has published that the image lacks.
+        foreign: installed packages that the distribution has not published.
+        foreign_untold: why there may be others; empty where it was told of all.
         unknown: why a letter must not be given: whatever could hide an unapplied erratum.
         rebuilt: what would be installed were every package the newest that the distribution offers.
         left: the errata that would be lacking even then.
@@ -34,6 +36,8 @@ class Found(msgspec.Struct, frozen=True):
     updates: tuple[Update, ...]
     notices: tuple[Notice, ...]
     errata: Errata
+    foreign: tuple[ForeignPackage, ...]
+    foreign_untold: str
     unknown: tuple[str, ...]
     deviations: tuple[Deviation, ...]
     unassessed: tuple[Unassessed, ...]

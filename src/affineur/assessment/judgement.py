@@ -17,7 +17,7 @@ from affineur.trust.grade import grade
 from affineur.trust.lifecycle import Age, age_days, lifecycle
 from affineur.trust.model import Grade
 from affineur.trust.policy import Policy
-from affineur.trust.verdict import Observed, PolicyFacts, judge
+from affineur.trust.verdict import Foreign, Observed, PolicyFacts, judge
 
 __all__ = ["judged"]
 
@@ -36,6 +36,7 @@ def judged(found: Found, means: Means, policy: Policy) -> Assessment:
         suites=found.states,
         build_age=build_age,
         deviations=tuple(Observed(each.kind, each.what) for each in found.deviations),
+        foreign=Foreign(tuple(dict.fromkeys(each.name for each in found.foreign)), found.foreign_untold),
     )
     rebuilt, note = _rebuilt(found, means, unknown)
     return Assessment(
@@ -54,6 +55,7 @@ def judged(found: Found, means: Means, policy: Policy) -> Assessment:
         suites=found.suites,
         updates=found.updates,
         notices=found.notices,
+        foreign=found.foreign,
         errata=free,
         packages_of=errata.packages_of,
         cves=tuple(cves(finding for finding in errata.findings if not finding.erratum.paid_only)),

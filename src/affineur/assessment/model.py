@@ -12,7 +12,17 @@ from affineur.evidence import Evidence, Unassessed
 from affineur.repositories.update import Update
 from affineur.trust.model import Grade, Lifecycle, Verdict
 
-__all__ = ["CVE", "Assessment", "Deviation", "Distribution", "ImageFacts", "Notice", "SuiteFacts", "Unfixed"]
+__all__ = [
+    "CVE",
+    "Assessment",
+    "Deviation",
+    "Distribution",
+    "ForeignPackage",
+    "ImageFacts",
+    "Notice",
+    "SuiteFacts",
+    "Unfixed",
+]
 
 
 class ImageFacts(msgspec.Struct, frozen=True):
@@ -103,6 +113,15 @@ class Deviation(msgspec.Struct, frozen=True):
     where: str
 
 
+class ForeignPackage(msgspec.Struct, frozen=True):
+    """An installed package that its distribution has not published, so that nobody's errata speak of it."""
+
+    name: str
+    version: str
+    architecture: str
+    why: str
+
+
 class Notice(msgspec.Struct, frozen=True):
     """One line of `dnf updateinfo list`: a notice, and a package on offer that it is about.
 
@@ -154,4 +173,5 @@ class Assessment(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     rebuild_grade: str | None = None  # what a rebuild today would get
     rebuild_note: str = ""
     today: date | None = None
+    foreign: tuple[ForeignPackage, ...] = ()
     notices: tuple[Notice, ...] = ()  # by what the image would be offered, as `dnf updateinfo list` has them

@@ -14,6 +14,7 @@ from affineur.assessment.model import (
     Assessment,
     Deviation,
     Distribution,
+    ForeignPackage,
     ImageFacts,
     Notice,
     SuiteFacts,
@@ -95,6 +96,7 @@ class Assessed(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     errata: tuple[LackedErratum, ...]
     cves: tuple[CVE, ...]
     deviations: tuple[Deviation, ...]
+    foreign: tuple[ForeignPackage, ...]
     not_counted: tuple[Unfixed, ...]
     evidence: tuple[Evidence, ...]
     unassessed: tuple[Unassessed, ...]

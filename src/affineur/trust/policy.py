@@ -17,6 +17,7 @@ from affineur.trust.model import Support
 
 __all__ = [
     "Deviations",
+    "ForeignPackages",
     "Health",
     "LifecycleRule",
     "Metadata",
@@ -77,6 +78,13 @@ class Deviations(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename
     allow: tuple[str, ...] = ()
 
 
+class ForeignPackages(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
+    """Packages that the distribution has not published, of which nobody's errata speak; globs of names allow some."""
+
+    allow: tuple[str, ...] = ()
+    unknown: WhenUnknown = WhenUnknown.UNDETERMINED
+
+
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab", omit_defaults=True):
     """Rules; one that is left out asks for nothing.
 
@@ -90,6 +98,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="ke
     metadata: Metadata | None = None
     build_age_max_days: Annotated[int, msgspec.Meta(ge=0)] | None = None
     deviations: Deviations | None = None
+    foreign_packages: ForeignPackages | None = None
 
 
 def parse_policy(content: bytes, file: str) -> Policy:
@@ -147,6 +156,11 @@ def meanings(policy: Policy) -> Iterator[tuple[str, str]]:
     if policy.deviations:
         allowed = f" but {', '.join(policy.deviations.allow)}" if policy.deviations.allow else ""
         yield "deviations", f"the image must not differ from what its distribution publishes in anything{allowed}"
+    if policy.foreign_packages:
+        foreign = policy.foreign_packages
+        allowed = f" but {', '.join(foreign.allow)}" if foreign.allow else ""
+        otherwise = _otherwise(foreign.unknown, "origin")
+        yield "foreign-packages", f"no package may be of another origin than the distribution{allowed}; {otherwise}"
 
 
 def _otherwise(unknown: WhenUnknown, what: str) -> str:

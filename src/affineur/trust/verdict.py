@@ -1,5 +1,6 @@
 """The verdict: a policy applied to what was found out. Every rule says pass, fail or could not tell, and why."""
 
+import fnmatch
 from collections.abc import Callable, Iterator
 from datetime import UTC
 from typing import Final
@@ -9,9 +10,9 @@ import msgspec
 from affineur.trust.grade import letter_on, until, worse
 from affineur.trust.lifecycle import Age
 from affineur.trust.model import Decision, Grade, Lifecycle, Outcome, Rule, Verdict
-from affineur.trust.policy import Health, LifecycleRule, Policy, WhenUnknown
+from affineur.trust.policy import ForeignPackages, Health, LifecycleRule, Policy, WhenUnknown
 
-__all__ = ["Observed", "PolicyFacts", "SuiteState", "judge"]
+__all__ = ["Foreign", "Observed", "PolicyFacts", "SuiteState", "judge"]
 
 _NAMED: Final = 5  # pieces of evidence named in a sentence; the rest are counted
 
@@ -38,6 +39,18 @@ class Observed(msgspec.Struct, frozen=True):
     what: str
 
 
+class Foreign(msgspec.Struct, frozen=True):
+    """Packages that the distribution has not published.
+
+    Attributes:
+        names: those that are known to be none of its.
+        untold: why there may be others; empty where all were told.
+    """
+
+    names: tuple[str, ...]
+    untold: str = ""
+
+
 class PolicyFacts(msgspec.Struct, frozen=True):
     """All that a policy may ask about.
 
@@ -50,6 +63,7 @@ class PolicyFacts(msgspec.Struct, frozen=True):
     suites: tuple[SuiteState, ...] = ()
     build_age: Age = Age(None, "nobody looked")
     deviations: tuple[Observed, ...] = ()
+    foreign: Foreign = Foreign((), "nobody looked")
 
 
 def judge(facts: PolicyFacts, policy: Policy) -> Verdict:
@@ -84,6 +98,8 @@ def _rules(facts: PolicyFacts, policy: Policy) -> Iterator[Rule]:
         named = tuple(f"{found.kind}: {found.what}" for found in others)
         because = f"{_counted(len(others), 'deviation')} not allowed" if others else "no deviation that is not allowed"
         yield Rule("deviations", Outcome.FAIL if others else Outcome.PASS, because, named)
+    if policy.foreign_packages:
+        yield _foreign(facts.foreign, policy.foreign_packages)
 
 
 def _health(grade: Grade, asked: Health) -> Rule:
@@ -133,6 +149,20 @@ def _build_age(age: Age, most: int) -> Rule:
     outcome = Outcome.FAIL if age.days > most else Outcome.PASS
     because = f"built {_counted(age.days, 'day')} ago, as the image itself says; at most {most} are allowed"
     return Rule("build-age-max-days", outcome, because)
+
+
+def _foreign(found: Foreign, asked: ForeignPackages) -> Rule:
+    others = tuple(
+        name for name in found.names if not any(fnmatch.fnmatchcase(name, pattern) for pattern in asked.allow)
+    )
+    if others:
+        because = f"{_counted(len(others), 'package')} of another origin than the distribution"
+        return Rule("foreign-packages", Outcome.FAIL, because, others)
+    if found.untold:
+        because = f"whose all packages are could not be told: {found.untold}"
+        return _untold("foreign-packages", asked.unknown, because, ())
+    allowed = f" but {_counted(len(found.names), 'package')} that the policy allows" if found.names else ""
+    return Rule("foreign-packages", Outcome.PASS, f"all packages are the distribution's{allowed}", found.names)
 
 
 def _untold(rule: str, unknown: WhenUnknown, because: str, evidence: tuple[str, ...]) -> Rule:

@@ -12,7 +12,7 @@ from affineur.assessment.contents import Contents
 from affineur.assessment.errata import Errata, upgraded
 from affineur.assessment.found import Found
 from affineur.assessment.means import Means
-from affineur.assessment.model import Notice
+from affineur.assessment.model import ForeignPackage, Notice
 from affineur.assessment.sentences import listed
 from affineur.errata.erratum import Erratum
 from affineur.errata.match import errata_of_updates, match
@@ -75,6 +75,8 @@ def look(contents: Contents, means: Means, reach: Reach) -> Found:
         updates=tuple(updates),
         notices=tuple(_notices(updates, {erratum.id: erratum for erratum in errata.errata})),
         errata=errata,
+        foreign=tuple(_foreign(read)),
+        foreign_untold=_foreign_untold(read),
         unknown=tuple(_unknown(read)),
         deviations=tuple(
             deviations(
@@ -176,6 +178,23 @@ def _notices(updates: Sequence[Update], errata: Mapping[str, Erratum]) -> Iterat
     for update in updates:
         for erratum in (errata[identifier] for identifier in update.errata):
             yield Notice(erratum.id, erratum.kind, erratum.severity, update.name, update.architecture, update.available)
+
+
+def _foreign(read: _Read) -> Iterator[ForeignPackage]:
+    if _foreign_untold(read):
+        return
+    names = frozenset(read.others)
+    why = "the distribution's suites do not offer it, or only older versions"
+    for package in read.contents.packages:
+        if package.name in names:
+            yield ForeignPackage(package.name, package.version, package.architecture, why)
+
+
+def _foreign_untold(read: _Read) -> str:
+    if isinstance(read.references, NoReference):
+        return read.references.why
+    unread = [each.reference.name for each in read.published if each.suite is None or not each.verified]
+    return f"{listed(unread)} could not be read" if unread else ""
 
 
 def _unknown(read: _Read) -> Iterator[str]:
