@@ -38,10 +38,7 @@ def key(version: str) -> str:
     found = _FORM.match(version)
     if not found:
         return _BROKEN
-    parts = [_number(found["first"])]
-    for digits in found["numbers"].split(".")[1:]:
-        # a leading zero makes it a fraction: such are compared as texts, and come before all others
-        parts.append(f"{_NUMBER}\x01{digits}\x00" if digits[0] == "0" else f"{_NUMBER}\x02{_number(digits)}")
+    parts = [_number(found["first"]), *map(_further, found["numbers"].split(".")[1:])]
     if letter := found["letter"]:
         parts.append(_LETTER + letter)
     for suffix, digits in _SUFFIX.findall(found["suffixes"]):
@@ -64,8 +61,7 @@ def compare(first: str, second: str) -> int:
 
 def valid(version: str) -> bool:
     """Whether it has the form of a version."""
-    found = _FORM.fullmatch(version)
-    return found is not None
+    return _FORM.fullmatch(version) is not None
 
 
 def matches(version: str, operator: str, wanted: str) -> bool:
@@ -81,6 +77,11 @@ def matches(version: str, operator: str, wanted: str) -> bool:
     if left == right or ("~" in operator and right.endswith(_END) and left.startswith(right[:-1])):
         return "=" in operator or "~" in operator
     return ("<" if left < right else ">") in operator
+
+
+def _further(digits: str) -> str:
+    """A leading zero makes it a fraction: such are compared as texts, and come before all others."""
+    return f"{_NUMBER}\x01{digits}\x00" if digits[0] == "0" else f"{_NUMBER}\x02{_number(digits)}"
 
 
 def _number(digits: str) -> str:
