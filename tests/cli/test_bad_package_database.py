@@ -59,7 +59,7 @@ def test_a_whiteout_hides_the_package_database(updated: World) -> None:
 
 
 @pytest.mark.parametrize(
-    "database", ["var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/Packages.db", "lib/apk/db/installed"]
+    "database", ["var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/Packages.db", "usr/lib/opkg/status"]
 )
 def test_a_second_package_database_that_is_not_read(updated: World, database: str) -> None:
     document = unknown(

@@ -56,8 +56,6 @@ def test_names_the_layer_of_the_record_and_the_distribution() -> None:
         ("var/lib/dpkg/updates/0001", "dpkg's journal"),
         ("var/lib/rpm/rpmdb.sqlite", "rpm"),
         ("usr/lib/sysimage/rpm/Packages.db", "rpm"),
-        ("usr/lib/apk/db/installed", "apk"),
-        ("lib/apk/db/installed", "apk"),
         ("var/lib/pacman/local/ALPM_DB_VERSION", "pacman"),
         ("var/db/pkg/app-shells/bash-5/PF", "portage"),
     ],
@@ -135,7 +133,7 @@ def test_the_command_in_every_format(capsys: pytest.CaptureFixture[str]) -> None
 @pytest.mark.parametrize(
     ("files", "code", "told"),
     [
-        ({"etc/os-release": b"ID=alpine\n", "lib/apk/db/installed": b"P:musl\n"}, 3, ""),
+        ({"etc/os-release": b"ID=alpine\n", "usr/lib/opkg/status": b"Package: musl\n"}, 3, ""),
         ({"../../etc/x": b"", **BASE}, 5, "leads out of the image"),
         ({STATUS: b"garbage\n"}, 5, "var/lib/dpkg/status:1: a line without a field name"),
         ({STATUS: record("a").encode() + b"Package: b\nStatus: install ok installed\n"}, 5, "b: no valid Version"),

@@ -34,7 +34,7 @@ def assess(source: Source, means: Means, policy: Policy) -> Assessment:
     with means.progress.stage("layers") as stage:
         contents = read_contents(source, means.platform, means.layers, READERS, stage.advance)
         stage.note = f"{contents.tree.fetched} of {len(contents.image.layers)} layers fetched"
-    look = LOOK[contents.manager]
+    look = LOOK.get(contents.manager, apt.look)
     return judged(look(contents, means, _reach(contents, means)), means, policy)
 
 

@@ -77,7 +77,7 @@ def described(source: "Source", image: "Image", found: "Installed") -> "Packages
     from affineur.assessment.facts import distribution_facts, image_facts
     from affineur.evidence import Evidence
     from affineur.packages.osrelease import OSRelease
-    from affineur.packages.purl import deb_purl
+    from affineur.packages.purl import package_purl
     from affineur.report.documents import InstalledPackage, Packages
 
     name = image.reference
@@ -97,7 +97,7 @@ def described(source: "Source", image: "Image", found: "Installed") -> "Packages
                 source=recorded.package.source,
                 source_version=recorded.package.source_version,
                 status=recorded.package.status,
-                purl=deb_purl(recorded.package, found.release),
+                purl=package_purl(recorded.package, found.release),
                 layer=str(image.diff_ids[recorded.layer]) if image.diff_ids else None,
             )
             for recorded in found.packages

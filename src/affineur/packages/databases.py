@@ -8,6 +8,7 @@ import msgspec
 from affineur.errors import LimitExceeded, UnsupportedContent
 from affineur.image.interest import Interest
 from affineur.image.walk import Tree
+from affineur.packages.apk import APK
 from affineur.packages.dpkg import DPKG
 from affineur.packages.inventory import Package
 
@@ -35,7 +36,7 @@ class Database(Protocol):
     def extract(self, path: str, content: bytes) -> list[Package]: ...
 
 
-DATABASES: tuple[Database, ...] = (DPKG,)
+DATABASES: tuple[Database, ...] = (DPKG, APK)
 
 
 class PackageDatabases:

@@ -18,15 +18,13 @@ class OtherDatabases:
     """Tells that package databases are there that are not read yet; their content is not looked at."""
 
     name: ClassVar[str] = "other databases"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     paths: ClassVar[tuple[str, ...]] = (
         *(
             f"{folder}/{file}"
             for folder in ("var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm")
             for file in ("rpmdb.sqlite", "Packages.db", "Packages")
         ),
-        "lib/apk/db/installed",
-        "usr/lib/apk/db/installed",
         "var/lib/pacman/local/ALPM_DB_VERSION",
         "var/db/pkg/*/*/PF",
         "usr/lib/opkg/status",
@@ -43,7 +41,6 @@ class OtherDatabases:
 OTHERS = OtherDatabases()
 _KIND = {
     "rpm": "rpm",
-    "apk": "apk",
     "pacman": "pacman",
     "pkg": "portage",
     "opkg": "opkg",

@@ -17,7 +17,8 @@ class Package(msgspec.Struct, frozen=True, omit_defaults=True):
         source: the source package's name (apk: its origin); the binary's own name where the record does not say.
         source_version: likewise.
         status: the manager's own word for its state; for dpkg the Status line (`install ok installed`,
-            `hold ok installed` …), for distroless `status.d` files without one the empty string.
+            `hold ok installed` …), for distroless `status.d` files without one the empty string; apk's letters for what
+            went wrong, mostly none.
         multi_arch: dpkg's Multi-Arch field (`same`, `foreign`, `allowed`, `no` or empty).
         relations: relations.py's number, by which apt tells a rebuild from the same version; None where not computed.
         manager: whose record it is: `dpkg`, `rpm` or `apk`; decides the order of its versions.
@@ -27,7 +28,7 @@ class Package(msgspec.Struct, frozen=True, omit_defaults=True):
         size: bytes on disk.
         installed_at: when it was installed, UTC.
         key_id: the last 16 hex digits, lower case, of the key that signed the package; empty where it is not signed.
-        repository: the repository that it came from, where the manager's history says so.
+        repository: the repository that it came from, where the manager's history says so; of apk its tag (`@edge`).
     """
 
     name: str

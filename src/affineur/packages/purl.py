@@ -1,4 +1,4 @@
-"""Package URLs: one name for a package that other tools understand. purl-spec, types/deb-definition.json."""
+"""Package URLs: one name for a package that other tools understand. purl-spec, types/{deb,apk}-definition.json."""
 
 import re
 from urllib.parse import quote
@@ -6,7 +6,13 @@ from urllib.parse import quote
 from affineur.packages.inventory import Package
 from affineur.packages.osrelease import OSRelease
 
-__all__ = ["deb_purl", "oci_purl"]
+__all__ = ["apk_purl", "deb_purl", "oci_purl", "package_purl"]
+
+
+def package_purl(package: Package, release: OSRelease | None) -> str | None:
+    """The URL of an installed package, by its manager's type; None where os-release does not say whose it is."""
+    make = _BY_MANAGER.get(package.manager)
+    return make(package, release) if make else None
 
 
 def deb_purl(package: Package, release: OSRelease | None) -> str | None:
@@ -15,12 +21,24 @@ def deb_purl(package: Package, release: OSRelease | None) -> str | None:
     Returns:
         None where os-release does not say whose package it is: the namespace is not optional for this type.
     """
+    return _distribution_purl("deb", package, release)
+
+
+def apk_purl(package: Package, release: OSRelease | None) -> str | None:
+    """`pkg:apk/alpine/musl@1.1.22-r3?arch=x86_64&distro=alpine-3.10.4`; None as for deb."""
+    return _distribution_purl("apk", package, release)
+
+
+def _distribution_purl(kind: str, package: Package, release: OSRelease | None) -> str | None:
     if release is None or not release.fields.get("ID"):
         return None
     vendor = release.id.lower()
     distro = "-".join(filter(None, (vendor, release.version_id or release.codename)))
     qualifiers = {"arch": package.architecture, "distro": distro}
-    return f"pkg:deb/{_encoded(vendor)}/{_encoded(package.name)}@{_encoded(package.version)}{_joined(qualifiers)}"
+    return f"pkg:{kind}/{_encoded(vendor)}/{_encoded(package.name)}@{_encoded(package.version)}{_joined(qualifiers)}"
+
+
+_BY_MANAGER = {"apk": apk_purl, "dpkg": deb_purl}
 
 
 def oci_purl(registry: str | None, repository: str, digest: str, platform_architecture: str) -> str:
