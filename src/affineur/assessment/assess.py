@@ -17,7 +17,7 @@ from affineur.trust.policy import Policy
 __all__ = ["assess"]
 
 READERS = apt.READERS
-LOOK = {"": apt.look, "dpkg": apt.look}
+LOOK = {"dpkg": apt.look}
 """By the manager whose packages they are."""
 
 
