@@ -20,7 +20,7 @@ class Update(msgspec.Struct, frozen=True):
             `filename` makes a URL.
         held: dpkg's hold; listed all the same, as apt does.
         phased: the Phased-Update-Percentage of the offer where it has one below 100.
-        available_architecture: of rpm, what is offered where that is another (noarch instead of x86_64, or the reverse).
+        available_architecture: of rpm, where what is offered has another (noarch, or no longer noarch).
         errata: ids of the errata that lie in (installed, available]; filled in by matching.
         manager: whose update it is: `dpkg`, `rpm` or `apk`.
     """

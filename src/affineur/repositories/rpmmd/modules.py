@@ -1,8 +1,8 @@
 """modules.yaml: which packages belong to which module stream, and which streams are the default.
 
-Source: fedora-modularity/libmodulemd, yaml_specs/ (modulemd-stream v1 and v2, modulemd-defaults v1). Of each document only
-name, stream, version, context, architecture and artifacts are read; packager's documents, obsoletes and translations are
-passed over.
+Source: fedora-modularity/libmodulemd, yaml_specs/ (modulemd-stream v1 and v2, modulemd-defaults v1). Of each document
+only name, stream, version, context, architecture and artifacts are read; packagers' documents, obsoletes and
+translations are passed over.
 """
 
 from typing import Any, NamedTuple
