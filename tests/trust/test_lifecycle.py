@@ -1,11 +1,13 @@
 """Lifecycle: dates from the distributions' own announcements and Debian's distro-info as the second witness."""
 
 import csv
+import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from affineur.packages.osrelease import parsed
 from affineur.trust.lifecycle import age_days, lifecycle
 from affineur.trust.model import Lifecycle, Support
 
@@ -47,6 +49,30 @@ def test_debian_12_through_its_life(day: date, support: Support, last: date | No
         ({"ID": "sles", "VERSION_ID": "15.9"}, date(2026, 1, 1), UNKNOWN),  # and not 15.0
         ({"ID": "opensuse", "VERSION_ID": "42.3"}, date(2018, 1, 1), SUPPORTED),
         ({"ID": "ol", "VERSION_ID": "10.0"}, date(2026, 1, 1), SUPPORTED),
+        ({"ID": "rhel", "VERSION_ID": "8.4"}, date(2029, 5, 31), SUPPORTED),
+        ({"ID": "rhel", "VERSION_ID": "8.4"}, date(2029, 6, 1), PAID),  # Extended Life Cycle Support, an add-on
+        ({"ID": "centos", "VERSION_ID": "5", "NAME": "CentOS"}, date(2017, 4, 1), ENDED),
+        ({"ID": "centos", "VERSION_ID": "6", "NAME": "CentOS"}, date(2020, 11, 30), SUPPORTED),
+        ({"ID": "centos", "VERSION_ID": "9", "NAME": "CentOS Stream"}, date(2027, 6, 1), ENDED),
+        ({"ID": "almalinux", "VERSION_ID": "9.4"}, date(2032, 5, 31), SUPPORTED),
+        ({"ID": "rocky", "VERSION_ID": "9.4"}, date(2032, 6, 1), ENDED),
+        ({"ID": "ol", "VERSION_ID": "7.9"}, date(2026, 1, 1), PAID),  # Extended Support
+        ({"ID": "amzn", "VERSION_ID": "2018.03"}, date(2024, 1, 1), ENDED),
+        ({"ID": "amzn", "VERSION_ID": "2"}, date(2026, 7, 1), ENDED),
+        ({"ID": "amzn", "VERSION_ID": "2023", "SUPPORT_END": "2028-03-15"}, date(2028, 3, 15), ENDED),
+        ({"ID": "opensuse-leap", "VERSION_ID": "15.6"}, date(2026, 4, 30), SUPPORTED),
+        ({"ID": "sles", "VERSION_ID": "15.4"}, date(2026, 11, 24), PAID),  # LTSS
+        ({"ID": "sles", "VERSION_ID": "15.7"}, date(2026, 11, 24), SUPPORTED),
+        ({"ID": "mariner", "VERSION_ID": "2.0"}, date(2025, 7, 31), SUPPORTED),
+        ({"ID": "mariner", "VERSION_ID": "2.0.20240117"}, date(2025, 8, 1), ENDED),
+        ({"ID": "azurelinux", "VERSION_ID": "3.0"}, date(2026, 11, 24), SUPPORTED),
+        ({"ID": "azurelinux", "VERSION_ID": "4.0"}, date(2026, 11, 24), UNKNOWN),  # in preview
+        ({"ID": "photon", "VERSION_ID": "5.0"}, date(2026, 11, 24), SUPPORTED),
+        ({"ID": "photon", "VERSION_ID": "3.0"}, date(2025, 10, 3), ENDED),
+        ({"ID": "alpine", "VERSION_ID": "3.16.2"}, date(2024, 5, 23), SUPPORTED),
+        ({"ID": "chainguard", "VERSION_ID": "20230214"}, date(2026, 11, 24), SUPPORTED),
+        ({"ID": "scientific", "VERSION_ID": "7.6"}, date(2026, 1, 1), UNKNOWN),
+        ({"ID": "rhel", "NAME": "Scientific Linux", "VERSION_ID": "7.5"}, date(2026, 1, 1), UNKNOWN),
     ],
 )
 def test_other_distributions(os_release: dict[str, str], day: date, support: Support) -> None:
@@ -119,6 +145,67 @@ def test_an_earlier_support_end_holds_and_leaves_what_comes_after() -> None:
 @pytest.mark.parametrize("value", ["", "soon", "2026-13-01", "0001-01-01", "99999-01-01"])
 def test_a_support_end_that_is_no_date_counts_for_nothing(value: str) -> None:
     assert lifecycle({**DEBIAN_12, "SUPPORT_END": value}, date(2026, 1, 1)) == lifecycle(DEBIAN_12, date(2026, 1, 1))
+
+
+# IDs of real os-release files without a table of releases: unknown, and said so.
+NO_TABLE = {
+    *("antergos", "artix", "clear-linux-os", "clearos", "coreos", "cumulus-linux", "elementary", "elementary os"),
+    *("endless", "fedora-modular", "galliumos", "ios_xr", "kaos", "korora", "linuxmint", "lirios", "mageia", "manjaro"),
+    *("neon", "nexus", "nixos", "peppermint", "pop", "pop-os", "rancheros", "raspbian", "scientific", "sharklinux"),
+    *("slackware", "sled", "solus", "xenenterprise", "zorin os"),
+}
+
+
+@pytest.mark.corpus
+def test_every_real_os_release_has_a_line_or_is_unknown_by_name(corpus: Path) -> None:
+    without, told = set(), 0
+    for path in sorted((corpus / "os-release" / "os-release").rglob("*")):
+        fields = parsed(path.read_bytes()) if path.is_file() and path.suffix != ".json" else {}
+        if not fields.get("ID"):
+            continue
+        found = lifecycle(fields, date(2026, 11, 24))
+        if found.support is UNKNOWN:
+            without.add(found.note.removeprefix("no table of the releases of "))
+        else:
+            assert found.source, path
+            told += 1
+    assert without == NO_TABLE
+    assert told > 120
+
+
+@pytest.mark.corpus
+def test_the_table_agrees_with_the_pages_of_endoflife_date(corpus: Path) -> None:
+    """Each release is there under its own number, and is supported on its last day and not on the day after it."""
+    checked = 0
+    for product, identifier in PRODUCTS.items():
+        page = (corpus / "lifecycle" / "endoflife" / "products" / f"{product}.md").read_text(encoding="utf-8")
+        for version, end in re.findall(
+            r'^ *- *releaseCycle: "(.*?)"$.*?^ *eol: (\S+)$', page, re.MULTILINE | re.DOTALL
+        ):
+            release = {"ID": identifier, "VERSION_ID": version, "NAME": product.replace("-", " ")}
+            if end != "false":
+                last = date.fromisoformat(end)
+                assert lifecycle(release, last).support is SUPPORTED, (release, end)
+                assert lifecycle(release, last + timedelta(days=1)).support in (PAID, ENDED)
+            else:
+                assert lifecycle(release, date(2099, 1, 1)).support is SUPPORTED
+            checked += 1
+    assert checked > 150
+
+
+PRODUCTS = {
+    "almalinux": "almalinux",
+    "alpine-linux": "alpine",
+    "amazon-linux": "amzn",
+    "centos": "centos",
+    "centos-stream": "centos",
+    "fedora": "fedora",
+    "opensuse": "opensuse-leap",
+    "oracle-linux": "ol",
+    "rhel": "rhel",
+    "rocky-linux": "rocky",
+    "sles": "sles",
+}
 
 
 @pytest.mark.corpus

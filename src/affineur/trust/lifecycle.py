@@ -18,9 +18,10 @@ from affineur.trust.model import Lifecycle, Support
 __all__ = ["Age", "age_days", "lifecycle"]
 
 _TABLE: Final = "releases.csv"
-_FROM_DISTRO_INFO: Final = ("debian", "ubuntu")
-# Two names for the releases of one table; openSUSE called itself `opensuse` until Leap 42.3.
-_ALIASES: Final = {"opensuse": "opensuse-leap", "sles_sap": "sles", "archlinux": "arch"}
+_ORIGINS: Final = {"debian": "distro-info-data", "ubuntu": "distro-info-data", "azurelinux": "announcements"}
+# Two names for the releases of one table; openSUSE called itself `opensuse` until Leap 42.3, Azure Linux CBL-Mariner
+# until 2.0.
+_ALIASES: Final = {"opensuse": "opensuse-leap", "sles_sap": "sles", "archlinux": "arch", "mariner": "azurelinux"}
 _ABOUT_THE_SAME: Final = timedelta(days=1)  # tables differ in whether the last day is one with or without support
 _ROLLING: Final = "rolling: fixes come as new versions, for as long as the image is rebuilt"
 # Docker, the first to have images of this kind, was first shown in March 2013: what is older is no build date.
@@ -133,6 +134,8 @@ def _name(os_release: Mapping[str, str]) -> str:
         return "centos-stream"
     if name == "opensuse" and "tumbleweed" in (os_release.get("NAME", "") + os_release.get("VERSION", "")).lower():
         return "opensuse-tumbleweed"
+    if name == "rhel" and os_release.get("NAME", "").lower().startswith("scientific"):
+        return "scientific"  # until 7.5 it gave itself out for the one that it rebuilt, whose support is not its own
     return _ALIASES.get(name, name)
 
 
@@ -154,8 +157,12 @@ def _look_up(name: str, os_release: Mapping[str, str]) -> tuple[_Release | None,
     else:
         codename = os_release.get("VERSION_CODENAME", "").lower()
         found = table.by_codename.get((name, codename)) if codename else table.by_version.get((name, ""))
-    origin = "distro-info-data" if name in _FROM_DISTRO_INFO else "endoflife.date"
+    origin = _origin(name)
     return found, f"{origin} of {table.dates[origin]}"
+
+
+def _origin(name: str) -> str:
+    return _ORIGINS.get(name, "endoflife.date")
 
 
 def _in_development(name: str, os_release: Mapping[str, str]) -> _Release | None:
@@ -172,8 +179,7 @@ def _why_unknown(name: str, os_release: Mapping[str, str]) -> str:
     if all(known != name for known, _ in (*table.by_version, *table.by_codename)):
         return f"no table of the releases of {name}"
     called = os_release.get("VERSION_ID") or os_release.get("VERSION_CODENAME") or "a release without a version"
-    dated = table.dates["distro-info-data" if name in _FROM_DISTRO_INFO else "endoflife.date"]
-    return f"{name} {called} is not in the table of {dated}: it may be newer"
+    return f"{name} {called} is not in the table of {table.dates[_origin(name)]}: it may be newer"
 
 
 @cache
