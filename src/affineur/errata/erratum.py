@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-__all__ = ["CVE", "Erratum", "Finding", "Fix", "Severity"]
+__all__ = ["CVE", "Build", "Erratum", "Finding", "Fix", "Severity"]
 
 
 class Severity(enum.StrEnum):
@@ -31,6 +31,20 @@ class Fix(msgspec.Struct, frozen=True, omit_defaults=True):
     listed: tuple[str, ...] = ()
 
 
+class Build(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A binary package of rpm that carries the fix.
+
+    Attributes:
+        version: `[epoch:]version-release`, an epoch of 0 left out.
+        module: of a modular package, `name:stream:version:context`: it is for installations of that stream only.
+    """
+
+    name: str
+    architecture: str
+    version: str
+    module: str = ""
+
+
 class Erratum(msgspec.Struct, frozen=True):
     """One published notice (DSA, DLA, USN …), or what stands in for one (a changelog, a security suite's offer).
 
@@ -39,10 +53,15 @@ class Erratum(msgspec.Struct, frozen=True):
         severity: None where nobody rated it: it then counts as the policy's data says, and the report says so.
         rated_by: where the severity comes from: "CVSS 9.8 of CVE-2026-1", "Ubuntu priority of CVE-…", "urgency=high".
         issued: first publication, UTC; None where only a bound is known.
+        updated: the latest change of it, UTC, where it says; never what its age is counted from.
         issued_at_latest: it was out by then; a bound where `issued` is None (its age is *at least* that).
         source: URL or name of the feed, or the .deb whose changelog says so.
         paid_only: the fix is for paying customers (Ubuntu Pro); listed apart, never counted as unapplied.
         cve_severities: of each of `cves`, in their order; None where that one is unrated; empty where none is rated.
+        builds: the binary packages that carry the fix, where the notice names those: rpm's name no source versions,
+            and have no `fixes`.
+        status: the publisher's own word where it is not, or no longer, a final notice (`testing`, `retracted`):
+            listed as dnf lists it, never counted.
     """
 
     id: str
@@ -57,6 +76,9 @@ class Erratum(msgspec.Struct, frozen=True):
     rated_by: str = ""
     paid_only: bool = False
     cve_severities: tuple[Severity | None, ...] = ()
+    builds: tuple[Build, ...] = ()
+    updated: datetime | None = None
+    status: str = ""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -65,8 +87,8 @@ class Finding(msgspec.Struct, frozen=True):
     Attributes:
         packages: names of the installed binary packages of the fixed source, sorted.
         source: the source package.
-        installed: its installed source version (the lowest, where binaries differ).
-        fixed: the source version that carries the fix.
+        installed: its installed source version (the lowest, where binaries differ); of rpm the binary's.
+        fixed: the source version that carries the fix; of rpm the binary's.
     """
 
     erratum: Erratum
