@@ -1,9 +1,9 @@
 """The patterns of excludes and includepkgs: which packages of a name, version and architecture they mean.
 
 Sources: dnf.conf(5) § excludepkgs and dnf(8) § Specifying Packages: a pattern is tried as
-name-[epoch:]version-release.arch, name.arch, name, name-[epoch:]version-release and name-[epoch:]version, in this order,
-and the first form of which there is any package holds; glob(7) for `*`, `?` and `[…]`. A match takes time by the product
-of both lengths at most.
+name-[epoch:]version-release.arch, name.arch, name, name-[epoch:]version-release and name-[epoch:]version, in this
+order, and the first form of which there is any package holds; glob(7) for `*`, `?` and `[…]`. A match takes time by the
+product of both lengths at most.
 """
 
 from collections.abc import Callable, Iterable
