@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affineur.source.auth import Challenge, challenges
+from affineur.errors import ForbiddenAddress
+from affineur.source.auth import Challenge, challenges, check_realm
 
 BEARER = Challenge(
     "bearer",
@@ -82,3 +83,9 @@ def test_absurd_challenges_take_no_time(line: str) -> None:
 )
 def test_what_is_no_challenge_is_passed_over(line: str) -> None:
     assert all(not found.parameters for found in challenges([line]))
+
+
+@pytest.mark.parametrize("realm", ["https://auth.registry.example/a token", "https://auth.registry.example/\x1b[2J"])
+def test_a_token_service_whose_url_could_not_be_asked_is_refused_at_once(realm: str) -> None:
+    with pytest.raises(ForbiddenAddress, match="no plain URL"):
+        check_realm(realm, "https://registry.example")

@@ -55,7 +55,8 @@ def check_realm(realm: str, registry_url: str) -> None:
         same = (there.hostname, there.port) == (here.hostname, here.port)
     except ValueError as problem:
         raise ForbiddenAddress(f"{registry_url} names a token service that is no URL: {realm[:200]!r}") from problem
-    if there.scheme not in ("http", "https") or not there.hostname or there.username is not None:
+    plain = all(32 < ord(character) < 127 for character in realm)
+    if not plain or there.scheme not in ("http", "https") or not there.hostname or there.username is not None:
         raise ForbiddenAddress(f"{registry_url} names a token service that is no plain URL: {realm[:200]!r}")
     if here.scheme == "https":
         if there.scheme != "https":

@@ -8,6 +8,7 @@ from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import Document
 from affineur.oci.place import AnyReference
+from affineur.oci.schema1 import content_digest
 from affineur.source.referrers import Referrers, of_subject
 
 __all__ = ["MemorySource"]
@@ -36,7 +37,7 @@ class MemorySource:
 
     def add_manifest(self, content: bytes, media_type: str, tag: str | None = None) -> Digest:
         """Keep a manifest or index, under a tag as well if there is one."""
-        digest = Digest.of(content)
+        digest = content_digest(content, "memory")
         self._manifests[digest] = Document(content, media_type, digest, f"memory:{digest}")
         if tag is not None:
             self._tags[tag] = digest

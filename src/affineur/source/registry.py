@@ -253,8 +253,9 @@ class RegistrySource:
 
     def _note(self, response: Response) -> None:
         for line in response.headers.all("Warning"):
-            for text in _WARNING.findall(line[:MAX_HEADER]):
-                text = self._client.hidden(text.replace('\\"', '"'))  # it may say a login back
+            # it may say a login back: hidden before anything is cut, so that no part of one is left
+            for text in _WARNING.findall(self._client.hidden(line)[:MAX_HEADER]):
+                text = self._client.hidden(text.replace('\\"', '"'))
                 shown = "".join(c if c.isprintable() else " " for c in text)[:MAX_WARNING_LENGTH]
                 if shown not in self._warnings and len(self._warnings) < MAX_WARNINGS:
                     self._warnings.append(shown)
