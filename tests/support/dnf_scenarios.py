@@ -1,0 +1,227 @@
+"""Systems and repositories as values, rendered for the real dnf and for our own choice alike.
+
+Many scenarios make one root: each has names of its own (a prefix), and so has each its repositories and modules, whose
+options are theirs alone. Only what is said in [main] needs a root for itself.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from affineur.repositories.rpmmd.choose import Choice, Offered, choose
+from affineur.repositories.rpmmd.model import ModuleState, Repository, RpmConfiguration
+from affineur.repositories.rpmmd.modules import read_modules
+from affineur.repositories.rpmmd.offers import OffersKept
+from affineur.repositories.rpmmd.primary import read_primary
+from support.rpm_roots import Rpm, primary, publish, record
+from support.rpms import dnf
+
+__all__ = ["Answer", "Main", "Module", "Place", "System", "ask_dnf", "ask_us", "joined", "ours", "prefixed"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Module:
+    """A stream in modules.yaml; its artifacts are NEVRAs."""
+
+    name: str
+    stream: str
+    artifacts: tuple[str, ...]
+    version: int = 1
+    context: str = "c0ffee"
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """A repository."""
+
+    id: str
+    packages: tuple[Rpm, ...]
+    exclude: tuple[str, ...] = ()
+    includepkgs: tuple[str, ...] = ()
+    priority: int = 99
+    module_hotfixes: bool = False
+    modules: tuple[Module, ...] = ()
+    defaults: tuple[tuple[str, str], ...] = ()
+
+    def modules_text(self) -> str | None:
+        if not self.modules and not self.defaults:
+            return None
+        text = ""
+        for module in self.modules:
+            text += (
+                "---\ndocument: modulemd\nversion: 2\ndata:\n"
+                f'  name: {module.name}\n  stream: "{module.stream}"\n  version: {module.version}\n'
+                f"  context: {module.context}\n  arch: x86_64\n  summary: x\n  description: x\n"
+                "  license:\n    module: [MIT]\n  artifacts:\n    rpms:\n"
+                + "".join(f"    - {artifact}\n" for artifact in module.artifacts)
+                + "...\n"
+            )
+        for name, stream in self.defaults:
+            text += (
+                "---\ndocument: modulemd-defaults\nversion: 1\ndata:\n"
+                f'  module: {name}\n  modified: 1\n  stream: "{stream}"\n...\n'
+            )
+        return text
+
+    def repository(self) -> Repository:
+        return Repository(
+            id=self.id,
+            name=self.id,
+            exclude=self.exclude,
+            includepkgs=self.includepkgs,
+            priority=self.priority,
+            module_hotfixes=self.module_hotfixes,
+        )
+
+    def section(self, folder: Path) -> str:
+        lines = [f"[{self.id}]", f"name={self.id}", f"baseurl=file://{folder}", "gpgcheck=0"]
+        lines += [f"priority={self.priority}", f"module_hotfixes={int(self.module_hotfixes)}"]
+        lines += [f"excludepkgs={' '.join(self.exclude)}"] if self.exclude else []
+        lines += [f"includepkgs={' '.join(self.includepkgs)}"] if self.includepkgs else []
+        return "\n".join(lines) + "\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Main:
+    """What [main] says."""
+
+    exclude: tuple[str, ...] = ()
+    obsoletes: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class System:
+    """What is installed, and what is asked."""
+
+    installed: tuple[Rpm, ...]
+    places: tuple[Place, ...]
+    states: tuple[ModuleState, ...] = ()
+    main: Main = Main()
+    basearch: str = "x86_64"
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """`name.arch version repository` of each line, and `new < old` of each pair that is obsoleting."""
+
+    updates: list[str]
+    obsoleting: list[str]
+
+
+def ask_dnf(system: System, folder: Path) -> Answer:
+    """Run `dnf check-update` (its exit code 100 says that there are updates)."""
+    root = record(folder / "root", system.installed)
+    repos = root / "etc/yum.repos.d"
+    repos.mkdir(parents=True)
+    for place in system.places:
+        made = publish(folder / place.id, place.packages, place.modules_text())
+        (repos / f"{place.id}.repo").write_text(place.section(made))
+    states = root / "etc/dnf/modules.d"
+    states.mkdir(parents=True)
+    for state in system.states:
+        text = f"[{state.name}]\nname={state.name}\nstream={state.stream}\nprofiles=\nstate={state.state}\n"
+        (states / f"{state.name}.module").write_text(text)
+    options = [f"--setopt=obsoletes={int(system.main.obsoletes)}"]
+    if system.main.exclude:
+        options.append(f"--setopt=excludepkgs={','.join(system.main.exclude)}")
+    done = dnf(root, "--quiet", *options, "check-update", arch=system.basearch)
+    assert done.returncode in (0, 100), done.stderr
+    return read_answer(done.stdout)
+
+
+def read_answer(text: str) -> Answer:
+    """Read what dnf printed; columns are aligned, long lines never broken (COLUMNS)."""
+    updates, _, obsoleting = text.partition("Obsoleting Packages\n")
+    pairs: list[str] = []
+    new = ""
+    for line in obsoleting.splitlines():
+        fields = " ".join(line.split())
+        if line.startswith(" "):
+            pairs.append(f"{new} < {fields.replace(' @System', '')}")
+        else:
+            new = fields
+    return Answer([" ".join(line.split()) for line in updates.splitlines() if line.strip()], pairs)
+
+
+def ask_us(system: System) -> Choice:
+    """What we foretell, from the same primary.xml and modules.yaml."""
+    names = {rpm.name for rpm in system.installed}
+    offered = []
+    for place in system.places:
+        offers = OffersKept(read_primary([primary(place.packages)], place.id), names)
+        text = place.modules_text()
+        modules = read_modules(text.encode()) if text is not None else None
+        offered.append(Offered(place.repository(), offers.lookup(names), modules))
+    configuration = RpmConfiguration(
+        repositories=tuple(place.repository() for place in system.places),
+        manager="dnf",
+        basearch=system.basearch,
+        releasever="9",
+        exclude=system.main.exclude,
+        obsoletes=system.main.obsoletes,
+        modules=system.states,
+    )
+    return choose([rpm.package() for rpm in system.installed], offered, configuration)
+
+
+def ours(choice: Choice) -> Answer:
+    """Our choice as dnf would print it."""
+    return Answer(
+        [
+            f"{each.name}.{each.available_architecture or each.architecture} {each.available} {suite}"
+            for each in choice.updates
+            for suite in each.suites
+        ],
+        [
+            f"{each.name}.{each.architecture} {each.version} {each.repository}"
+            f" < {each.old_name}.{each.old_architecture} {each.old_version}"
+            for each in choice.obsoleting
+        ],
+    )
+
+
+def joined(systems: Sequence[System]) -> System:
+    """One system of many, which must not share names and have the same [main]; see `prefixed`."""
+    return System(
+        tuple(rpm for system in systems for rpm in system.installed),
+        tuple(place for system in systems for place in system.places),
+        tuple(state for system in systems for state in system.states),
+        systems[0].main,
+    )
+
+
+def prefixed(system: System, prefix: str) -> System:
+    """The same with other names everywhere; patterns are taken to begin with a name."""
+
+    def rpm(each: Rpm) -> Rpm:
+        return dataclasses.replace(
+            each,
+            name=prefix + each.name,
+            obsoletes=tuple(prefix + name for name in each.obsoletes),
+            provides=tuple(prefix + name for name in each.provides),
+        )
+
+    def place(each: Place) -> Place:
+        return dataclasses.replace(
+            each,
+            id=prefix + each.id,
+            packages=tuple(map(rpm, each.packages)),
+            exclude=tuple(prefix + pattern for pattern in each.exclude),
+            includepkgs=tuple(prefix + pattern for pattern in each.includepkgs),
+            modules=tuple(
+                dataclasses.replace(
+                    module,
+                    name=prefix + module.name,
+                    artifacts=tuple(prefix + artifact for artifact in module.artifacts),
+                )
+                for module in each.modules
+            ),
+            defaults=tuple((prefix + name, stream) for name, stream in each.defaults),
+        )
+
+    return dataclasses.replace(
+        system,
+        installed=tuple(map(rpm, system.installed)),
+        places=tuple(map(place, system.places)),
+        states=tuple(ModuleState(prefix + state.name, state.stream, state.state) for state in system.states),
+    )
