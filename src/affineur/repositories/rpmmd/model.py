@@ -24,13 +24,14 @@ class Repository(msgspec.Struct, frozen=True):
     Sources: dnf.conf(5) § Repo Options; yum.conf(5) § [repository] Options; zypper(8), libzypp's RepoFileReader.
 
     Attributes:
-        baseurl, metalink, mirrorlist: where it is, as written; any of them may be empty.
+        baseurl, metalink, mirrorlist: where it is, without logins; any of them may be empty.
         enabled, gpgcheck, repo_gpgcheck: as they hold, [main]'s defaults taken in.
         gpgkey: URLs; `file:` means a file in the image.
-        exclude, includepkgs: globs of names or NEVRAs.
+        exclude, includepkgs: globs of names or NEVRAs; [main]'s includepkgs are among the latter.
         priority: lower wins; dnf's default is 99, as is zypper's.
         client_certificate, client_key, ca_certificate: paths inside the image; a repository with the first needs an
             entitlement.
+        credentials: a login stands in a URL or an option; it is never sent.
         path, line: where it stands in the image.
     """
 
@@ -53,6 +54,7 @@ class Repository(msgspec.Struct, frozen=True):
     client_certificate: str = ""
     client_key: str = ""
     ca_certificate: str = ""
+    credentials: bool = False
     path: str = ""
     line: int = 0
 
@@ -79,6 +81,9 @@ class RpmConfiguration(msgspec.Struct, frozen=True):
         variables: all that were expanded, without the dollar sign.
         exclude: [main]'s globs, for all repositories.
         obsoletes: whether packages that obsolete an installed one are offered.
+        locks: what is held back, as the manager wrote it: dnf's and yum's versionlock (`name-0:1.2-3.*`; with a `!` in
+            front what is left out), zypper's locks (globs of names).
+        vendor_change: zypper alone: whether an update may come from another vendor (solver.allowVendorChange).
         problems: what the manager would refuse or pass over with a warning, or is not understood here (path:line:
             reason).
         unanswerable: those of the problems because of which nothing can be told.
@@ -92,6 +97,8 @@ class RpmConfiguration(msgspec.Struct, frozen=True):
     exclude: tuple[str, ...] = ()
     obsoletes: bool = True
     modules: tuple[ModuleState, ...] = ()
+    locks: tuple[str, ...] = ()
+    vendor_change: bool = False
     problems: tuple[str, ...] = ()
     unanswerable: tuple[str, ...] = ()
 
