@@ -49,7 +49,7 @@ class Erratum(msgspec.Struct, frozen=True):
     """One published notice (DSA, DLA, USN …), or what stands in for one (a changelog, a security suite's offer).
 
     Attributes:
-        kind: `security`, `bugfix`, `enhancement` or `other`.
+        kind: `security`, `bugfix`, `enhancement`, `newpackage` (of rpm's) or `other`.
         severity: None where nobody rated it: it then counts as the policy's data says, and the report says so.
         rated_by: where the severity comes from: "CVSS 9.8 of CVE-2026-1", "Ubuntu priority of CVE-…", "urgency=high".
         issued: first publication, UTC; None where only a bound is known.
@@ -60,6 +60,7 @@ class Erratum(msgspec.Struct, frozen=True):
         cve_severities: of each of `cves`, in their order; None where that one is unrated; empty where none is rated.
         builds: the binary packages that carry the fix, where the notice names those: rpm's name no source versions,
             and have no `fixes`.
+        severity_word: the notice's own, as written; None where it has none, and where notices have no severities.
         status: the publisher's own word where it is not, or no longer, a final notice (`testing`, `retracted`):
             listed as dnf lists it, never counted.
     """
@@ -78,6 +79,7 @@ class Erratum(msgspec.Struct, frozen=True):
     cve_severities: tuple[Severity | None, ...] = ()
     builds: tuple[Build, ...] = ()
     updated: datetime | None = None
+    severity_word: str | None = None
     status: str = ""
 
 
