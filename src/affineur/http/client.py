@@ -220,6 +220,14 @@ class Client:
         """How local the address was that this client reached for a host; PUBLIC if it was not asked or is proxied."""
         return self._hosts.reach(host, port)
 
+    def verifies(self, url: str) -> bool:
+        """Whether the certificate of a URL's host is checked when it is asked; not for plain HTTP.
+
+        Raises ForbiddenAddress, InvalidSettings.
+        """
+        scheme, host, port = origin_of(url)
+        return scheme == "https" and self._hosts.tls(host, port).verify
+
     def _speaks_tls(self, host: str, port: int | None) -> bool:
         if port is not None:
             # The first requests' connections are made meanwhile: a round trip less.
