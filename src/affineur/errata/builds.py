@@ -1,0 +1,273 @@
+"""Which notices of rpm distributions an image lacks: by binary packages, as dnf looks at them. Pure.
+
+A notice names builds: name, version and architecture. dnf takes the newest installed package of each name and
+architecture, and lists every notice with a build of the same name and architecture and a higher version; builds of a
+module count only where its stream, in that context, is active. So a notice stands in the list also where no repository
+offers its builds. Sources: dnf(8) § updateinfo; where it is silent, what dnf 4.14 prints
+(tests/system/test_dnf_updateinfo.py).
+
+What counts for a letter is a little more than dnf lists, never less: a module's notice also counts where the installed
+package itself says that it is of that stream; and a package whose architecture changes to or from `noarch` is the same
+package. It is less in one thing: notices that are not final.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+
+from affineur.errata.erratum import Build, Erratum, Finding
+from affineur.errata.severity import rank
+from affineur.packages.inventory import Package
+from affineur.packages.versions.rpm import key
+from affineur.repositories.rpmmd.modules import ModuleStream
+from affineur.repositories.update import Update
+
+__all__ = [
+    "Listed",
+    "active_contexts",
+    "errata_of_updates",
+    "joined",
+    "list_lines",
+    "listed",
+    "match_builds",
+    "summary_lines",
+]
+
+NOARCH = "noarch"
+_LABELS = {word: f"{word}/Sec." for word in ("Critical", "Important", "Moderate", "Low")}
+_UNKNOWN_LABEL = "Unknown/Sec."
+_KINDS = {"bugfix": "bugfix", "enhancement": "enhancement", "newpackage": "newpackage"}
+_UNDATED = datetime.fromtimestamp(0, UTC)  # what dnf takes a missing date for
+
+
+class Listed(NamedTuple):
+    """One line of `dnf updateinfo list`."""
+
+    erratum: Erratum
+    build: Build
+
+
+def active_contexts(streams: Iterable[ModuleStream], active: Mapping[str, str]) -> frozenset[str]:
+    """The `name:stream:context` of all builds of the active streams.
+
+    Args:
+        streams: of the modules.yaml of all enabled repositories.
+        active: module → its active stream.
+    """
+    return frozenset(
+        f"{stream.name}:{stream.stream}:{stream.context}"
+        for stream in streams
+        if active.get(stream.name) == stream.stream
+    )
+
+
+def joined(errata: Iterable[Erratum]) -> list[Erratum]:
+    """Make one of the notices that several repositories (or one) publish under the same id.
+
+    A vendor's repositories each list a notice with the builds that they have. The worst severity counts and the first
+    issue; what one of them calls final is final.
+    """
+    by_id: dict[str, list[Erratum]] = {}
+    for erratum in errata:
+        by_id.setdefault(erratum.id, []).append(erratum)
+    return [same[0] if len(same) == 1 else _joined(same) for same in by_id.values()]
+
+
+def match_builds(
+    installed: Iterable[Package], errata: Iterable[Erratum], active: Collection[str] = frozenset()
+) -> list[Finding]:
+    """Find every final notice that the packages lack, in the order of the notices; one finding for each source package.
+
+    Args:
+        installed: all packages of the rpm database.
+        errata: of all repositories that speak for the distribution.
+        active: module streams in use, `name:stream` or `name:stream:context`.
+    """
+    newest = _newest(installed)
+    findings: list[Finding] = []
+    for erratum in joined(errata):
+        if erratum.status:
+            continue
+        lacking: dict[str, list[tuple[Package, Build]]] = defaultdict(list)
+        for build in erratum.builds:
+            for package in _updated_by(build, newest, erratum):
+                own = package.module.rsplit(":", 2)[0] if package.module else ""
+                if key(package.version) < key(build.version) and _applies(build, active, own):
+                    lacking[package.source].append((package, build))
+        findings.extend(_finding(erratum, source, pairs) for source, pairs in lacking.items())
+    return findings
+
+
+def listed(
+    installed: Iterable[Package], errata: Iterable[Erratum], active: Collection[str] = frozenset()
+) -> list[Listed]:
+    """Give the lines of `dnf updateinfo list`, in its order.
+
+    dnf sorts by the text of the package, then by date; of the same package and date it has no order, here it is that of
+    the notices. (dnf knows two forms of dates; what is written in another stands first in its list.)
+
+    Args:
+        installed: less those that an exclude of [main] means: dnf forgets them.
+        errata: of the image's own repositories.
+        active: module streams in use, `name:stream` or `name:stream:context`.
+    """
+    newest = {place: (package, key(package.version)) for place, package in _newest(installed).exact.items()}
+    lines: dict[tuple[str, Build], Listed] = {}
+    for erratum in joined(errata):
+        for build in erratum.builds:
+            found = newest.get((build.name, build.architecture))
+            if found is not None and found[1] < key(build.version) and _applies(build, active):
+                lines.setdefault((erratum.id, msgspec.structs.replace(build, module="")), Listed(erratum, build))
+    return sorted(lines.values(), key=lambda line: (_nevra(line.build), _changed(line.erratum)))
+
+
+def list_lines(lines: Sequence[Listed]) -> list[str]:
+    """Write what `dnf updateinfo list` prints: id, severity or kind, package, in columns."""
+    rows = [(line.erratum.id, _label(line.erratum), _nevra(line.build)) for line in lines]
+    first, second = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
+    return [f"{identifier:<{first}} {label:<{second}} {package}" for identifier, label, package in rows]
+
+
+def summary_lines(lines: Sequence[Listed]) -> list[str]:
+    """Write what `dnf updateinfo summary` prints, nothing where nothing is listed.
+
+    dnf calls a severity unknown where a notice has none; a word that is none of its four, such as Fedora's "None", is
+    counted in the first line alone, so that the parts need not add up to it.
+    """
+    errata = list({line.erratum.id: line.erratum for line in lines}.values())
+    security = [erratum for erratum in errata if erratum.kind == "security"]
+    words = [erratum.severity_word for erratum in security]
+    kinds = ["security" if erratum.kind == "security" else _label(erratum) for erratum in errata]
+    counts = [
+        (1, kinds.count("newpackage"), "New Package"),
+        (1, len(security), "Security"),
+        *((2, words.count(word), f"{word} Security") for word in _LABELS),
+        (2, words.count(None), "Unknown Security"),
+        (1, kinds.count("bugfix"), "Bugfix"),
+        (1, kinds.count("enhancement"), "Enhancement"),
+        (1, kinds.count("unknown"), "other"),
+    ]
+    columns = max(len(str(count)) for _, count, _ in counts)
+    shown = [f"{count:>{columns + 4 * step}} {what} notice(s)" for step, count, what in counts if count]
+    return ["Updates Information Summary: available", *shown] if shown else []
+
+
+def errata_of_updates(
+    updates: Iterable[Update], errata: Iterable[Erratum], active: Collection[str] = frozenset()
+) -> list[Update]:
+    """Fill in the errata of rpm's updates: the final notices with a build in (installed, available], as they are given.
+
+    `security` is True where one of them is for security; otherwise it stays as it was, for an update that no notice
+    speaks of is no proof of anything.
+
+    Args:
+        active: as for `listed`; a build of exactly the available version counts whatever its module.
+    """
+    by_name: dict[str, list[tuple[Erratum, Build]]] = defaultdict(list)
+    updates = list(updates)
+    names = {update.name for update in updates}
+    for erratum in joined(errata):
+        if not erratum.status:
+            for build in erratum.builds:
+                if build.name in names:
+                    by_name[build.name].append((erratum, build))
+    return [_with_errata(update, by_name[update.name], active) for update in updates]
+
+
+def _with_errata(update: Update, candidates: Iterable[tuple[Erratum, Build]], active: Collection[str]) -> Update:
+    lower, upper = key(update.installed), key(update.available)
+    architectures = {update.architecture, update.available_architecture, NOARCH}
+    brought: dict[str, Erratum] = {}
+    for erratum, build in candidates:
+        version = key(build.version)
+        inside = build.architecture in architectures and lower < version <= upper
+        if inside and (version == upper or _applies(build, active)):
+            brought.setdefault(erratum.id, erratum)
+    security = True if any(erratum.kind == "security" for erratum in brought.values()) else update.security
+    return msgspec.structs.replace(update, errata=tuple(brought), security=security)
+
+
+class _Newest(NamedTuple):
+    """The newest installed package of each name and architecture, and all of those by name."""
+
+    exact: dict[tuple[str, str], Package]
+    named: dict[str, list[Package]]
+
+
+def _newest(installed: Iterable[Package]) -> _Newest:
+    exact: dict[tuple[str, str], Package] = {}
+    for package in installed:
+        place = package.name, package.architecture
+        held = exact.get(place)
+        if held is None or key(held.version) < key(package.version):
+            exact[place] = package
+    named: dict[str, list[Package]] = defaultdict(list)
+    for package in exact.values():
+        named[package.name].append(package)
+    return _Newest(exact, named)
+
+
+def _updated_by(build: Build, newest: _Newest, erratum: Erratum) -> Iterator[Package]:
+    """The installed packages that a build replaces."""
+    if build.name not in newest.named:
+        return
+    exact = newest.exact.get((build.name, build.architecture))
+    if exact is not None:
+        yield exact
+        return
+    for package in newest.named[build.name]:
+        if NOARCH in (build.architecture, package.architecture):
+            same = any(b.name == build.name and b.architecture == package.architecture for b in erratum.builds)
+            if not same:
+                yield package
+
+
+def _applies(build: Build, active: Collection[str], own: str = "") -> bool:
+    """Whether a build is for this system: of no module, or of a stream that is active, or `own`, the package's."""
+    if not build.module:
+        return True
+    name, stream, _, context = (*build.module.split(":"), "", "", "", "")[:4]
+    return f"{name}:{stream}:{context}" in active or f"{name}:{stream}" in active or f"{name}:{stream}" == own
+
+
+def _finding(erratum: Erratum, source: str, pairs: Sequence[tuple[Package, Build]]) -> Finding:
+    package, _ = min(pairs, key=lambda pair: key(pair[0].version))
+    fixed = min((build.version for other, build in pairs if other is package), key=key)
+    return Finding(erratum, tuple(sorted({package.name for package, _ in pairs})), source, package.version, fixed)
+
+
+def _joined(same: Sequence[Erratum]) -> Erratum:
+    worst = max(same, key=lambda erratum: rank(erratum.severity))
+    dated = [erratum.issued for erratum in same if erratum.issued]
+    bounds = [erratum.issued_at_latest for erratum in same if erratum.issued_at_latest]
+    first = min(dated, default=None)
+    kinds = [erratum.kind for erratum in same]
+    return msgspec.structs.replace(
+        worst,
+        kind="security" if "security" in kinds else worst.kind,
+        issued=first,
+        issued_at_latest=None if first else min(bounds, default=None),
+        cves=tuple(dict.fromkeys(cve for erratum in same for cve in erratum.cves)),
+        cve_severities=(),
+        builds=tuple(dict.fromkeys(build for erratum in same for build in erratum.builds)),
+        updated=max((erratum.updated for erratum in same if erratum.updated), default=None),
+        status="" if any(not erratum.status for erratum in same) else worst.status,
+    )
+
+
+def _label(erratum: Erratum) -> str:
+    if erratum.kind == "security":
+        return _LABELS.get(erratum.severity_word or "", _UNKNOWN_LABEL)
+    return _KINDS.get(erratum.kind, "unknown")
+
+
+def _nevra(build: Build) -> str:
+    return f"{build.name}-{build.version}.{build.architecture}"
+
+
+def _changed(erratum: Erratum) -> datetime:
+    dates = [date for date in (erratum.issued, erratum.updated) if date]
+    return max(dates, default=_UNDATED)
