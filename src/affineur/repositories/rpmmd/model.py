@@ -80,6 +80,7 @@ class RpmConfiguration(msgspec.Struct, frozen=True):
         basearch, releasever: as the manager works them out.
         variables: all that were expanded, without the dollar sign.
         exclude: [main]'s globs, for all repositories.
+        platform: os-release's PLATFORM_ID, which module streams may require (`platform:el8`).
         obsoletes: whether packages that obsolete an installed one are offered.
         locks: what is held back, as the manager wrote it: dnf's and yum's versionlock (`name-0:1.2-3.*`; with a `!` in
             front what is left out), zypper's locks (globs of names).
@@ -97,6 +98,7 @@ class RpmConfiguration(msgspec.Struct, frozen=True):
     exclude: tuple[str, ...] = ()
     obsoletes: bool = True
     modules: tuple[ModuleState, ...] = ()
+    platform: str = ""
     locks: tuple[str, ...] = ()
     vendor_change: bool = False
     problems: tuple[str, ...] = ()
@@ -155,6 +157,7 @@ class Fetched(msgspec.Struct, frozen=True):
     Attributes:
         url: the base that answered, with a trailing slash, after the mirror map.
         repomd: None where it could not be had, or is broken.
+        base_uri: the same as the image, or its list of mirrors, names it: before the mirror map, without a login.
         digest: `sha256:…` of repomd.xml.
         signers: fingerprints of good signatures of repomd.xml by keys that the image's repository names, or pinned.
         problems: what could not be read or is wrong with it, and why.
@@ -164,6 +167,7 @@ class Fetched(msgspec.Struct, frozen=True):
     url: str
     repomd: Repomd | None
     trust: Trust
+    base_uri: str = ""
     digest: str = ""
     signers: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
