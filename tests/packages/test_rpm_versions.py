@@ -1,6 +1,6 @@
 """rpm's version order, by rpm's own vectors and by rpm itself.
 
-rpm-versions.tsv: every pair of tests/rpmvercmp.at of rpm, both ways of writing a pair as one line (`<` and `=`); the
+rpm-versions.tsv: every pair of tests/rpmvercmp.at of rpm, the two directions of a pair as one line; the
 oddities at its end, which are kept there as comments, included.
 """
 
