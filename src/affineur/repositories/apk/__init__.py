@@ -1,0 +1,1 @@
+"""Repositories of apk: configured, fetched, verified, parsed, chosen from."""
