@@ -83,6 +83,7 @@ class SuiteFacts(msgspec.Struct, frozen=True):
         role: `image` (its own sources name it), `reference` (its distribution's), or `both`.
         verified: True, False, or None where it could not be told.
         fresh: likewise.
+        read: whether what it offers was read.
         offered: how many packages of the image it offers a newer version of.
     """
 
@@ -99,6 +100,7 @@ class SuiteFacts(msgspec.Struct, frozen=True):
     fresh: bool | None
     digest: str
     problems: tuple[str, ...] = ()
+    read: bool = True
 
 
 class Deviation(msgspec.Struct, frozen=True):

@@ -63,7 +63,7 @@ def updates(
 
 def _exit_code(assessment: "Assessment") -> int:
     own = [suite for suite in assessment.suites if suite.role != "reference"]
-    if own and all(suite.date is None for suite in own):
+    if own and not any(suite.read for suite in own):
         return 4
     untold = any(suite.problems for suite in own) or any(
         item.what.startswith(BEARING) for item in assessment.unassessed

@@ -227,7 +227,7 @@ def base_words(assessment: Assessment) -> str:
 def no_updates_words(suites: Iterable[SuiteFacts], unassessed: Iterable[Unassessed]) -> str:
     """Say what an empty list of updates means: none, or that (some of) the image's own sources could not be read."""
     own = [suite for suite in suites if suite.role != "reference"]
-    if not any(suite.date for suite in own):
+    if not any(suite.read for suite in own):
         return "could not be told: none of its sources was read"
     if any(suite.problems for suite in own) or any(item.what == "updates" for item in unassessed):
         return "none in what could be read"

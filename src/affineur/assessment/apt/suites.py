@@ -38,6 +38,7 @@ def suite_facts(offered: Sequence[OfferedSuite], published: Sequence[Published])
                 fresh=None,
                 digest="",
                 problems=each.problems,
+                read=False,
             )
 
 
@@ -57,6 +58,7 @@ def _facts(suite: Suite, role: str, verified: bool | None, fresh: bool | None, p
         fresh=fresh if release else None,
         digest=suite.digest,
         problems=problems,
+        read=release is not None,
     )
 
 
