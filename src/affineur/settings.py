@@ -11,9 +11,10 @@ import msgspec
 
 from affineur.errors import InvalidSettings
 
-__all__ = ["Feeds", "Mirror", "Network", "Reference", "Settings", "cache_folder", "load"]
+__all__ = ["Feeds", "Mirror", "Network", "Reference", "Settings", "UnfixedFeeds", "cache_folder", "load"]
 
 OSV_ARCHIVES = "https://osv-vulnerabilities.storage.googleapis.com"
+DEBIAN_TRACKER = "https://security-tracker.debian.org/tracker/data/json"
 SETTINGS_LIMIT_BYTES = 1 << 20
 
 
@@ -35,6 +36,20 @@ class Mirror(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"f
     to: str
 
 
+class UnfixedFeeds(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where vendors say why flaws have no fix: each a URL, a file or a folder; an empty string for none.
+
+    Attributes:
+        debian: the JSON of Debian's security tracker.
+        ubuntu: Ubuntu's OpenVEX documents, in a folder or a tar archive.
+        redhat: Red Hat's CSAF VEX documents, in a folder or a tar archive.
+    """
+
+    debian: str = DEBIAN_TRACKER
+    ubuntu: str = ""
+    redhat: str = ""
+
+
 class Feeds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
     """Where published notices are read.
 
@@ -42,11 +57,13 @@ class Feeds(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="keb
         osv: URL or folder that holds `<ecosystem>/all.zip` in OSV's layout; an empty string for none.
         budget_s: seconds that one feed may take.
         changelog_bytes: how many bytes of .deb files may be read for their changelogs.
+        unfixed: where vendors say why flaws have no fix; read by `affineur cves` only.
     """
 
     osv: str = OSV_ARCHIVES
     budget_s: float = 120.0
     changelog_bytes: int = 64 << 20
+    unfixed: UnfixedFeeds = UnfixedFeeds()
 
 
 class Reference(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):

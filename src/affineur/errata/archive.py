@@ -1,4 +1,4 @@
-"""OSV's archives: a zip file of records, or a JSON list of them, read one record at a time under limits.
+"""Archives of records: OSV's zip files and JSON lists, and tar files of VEX documents; read one at a time under limits.
 
 Source: https://google.github.io/osv.dev/data/ § Data dumps: `<ecosystem>/all.zip` holds one `<id>.json` per record. A
 zip file's directory is at its end, so the file must be seekable; it is feed data, no image content.
@@ -11,14 +11,19 @@ from typing import BinaryIO
 import msgspec
 
 from affineur.errors import LimitExceeded, MalformedArchive, MalformedDocument
+from affineur.streams.decompress import decompressed
+from affineur.streams.tar import Archive
 
-__all__ = ["listed_records", "zipped_records"]
+__all__ = ["listed_records", "tarred_records", "zipped_records"]
 
 MAX_RECORDS = 400_000  # Ubuntu's archive has some 60,000
 MAX_DIRECTORY_BYTES = 48 * 1024 * 1024  # a record needs some 80; the directory is read into memory as a whole
 MAX_RECORD_BYTES = 32 * 1024 * 1024  # a kernel CVE record with all its binaries has some 2 MB
 MAX_UNPACKED_BYTES = 16 * 1024**3
 MAX_LIST_BYTES = 256 * 1024 * 1024
+MAX_DOCUMENTS = 1_000_000  # VEX documents: one for each CVE
+MAX_DOCUMENT_BYTES = 64 * 1024 * 1024  # Ubuntu's of a kernel CVE has some 10 MB, most of it names of packages
+_CHUNK = 256 * 1024
 
 Record = tuple[str, bytes | str]
 """A record's name and its JSON; or, as text, why it could not be read."""
@@ -63,6 +68,31 @@ def zipped_records(file: BinaryIO, name: str) -> Iterator[Record]:
                 yield entry.filename, f"larger than {MAX_RECORD_BYTES} bytes"
                 continue
             yield entry.filename, content
+
+
+def tarred_records(file: BinaryIO, name: str) -> Iterator[Record]:
+    """Yield every `.json` file of a tar archive, compressed in any way, holding one in memory at a time.
+
+    One that is too large is yielded with the reason in place of its content.
+
+    Raises:
+        MalformedArchive: it is no tar archive, or ends too early.
+        LimitExceeded: more documents, or more bytes, than any archive of its kind has.
+    """
+    _, pieces = decompressed(iter(lambda: file.read(_CHUNK), b""), name)
+    archive = Archive(iter(pieces), name)
+    count = 0
+    for entry in archive.entries(lambda path: path.endswith(b".json")):
+        if entry.kind != "file":
+            continue
+        count += 1
+        if count > MAX_DOCUMENTS:
+            raise LimitExceeded(f"{name}: more than {MAX_DOCUMENTS} documents")
+        called = entry.name.decode(errors="replace")
+        if entry.size > MAX_DOCUMENT_BYTES:
+            yield called, f"larger than {MAX_DOCUMENT_BYTES} bytes"
+            continue
+        yield called, archive.read(entry, MAX_DOCUMENT_BYTES)
 
 
 def listed_records(content: bytes, name: str) -> Iterator[Record]:

@@ -25,8 +25,9 @@ from affineur.errata.fetching import Fetching, Web
 from affineur.errata.index import READER, Passed, covers, cve_ratings, entries, looked_up
 from affineur.errata.noticed import Noticed
 from affineur.errata.publishers import Ecosystems, ecosystems
-from affineur.errata.rating import rerated
-from affineur.errata.severity import table_digest
+from affineur.errata.rating import rating_here, rerated
+from affineur.errata.severity import Rating, table_digest
+from affineur.errata.statements import Statement, covered, said
 from affineur.errors import ContentError, SourceError
 from affineur.evidence import Evidence, Unassessed
 from affineur.http.addresses import Reach
@@ -34,7 +35,7 @@ from affineur.packages.osrelease import Release
 from affineur.progress import Progress
 from affineur.store.feeds import FeedIndex, FeedMeta, FeedStore, local_files, reading, state_of
 
-__all__ = ["DEFAULT_BASE", "FEED_BUDGET_S", "RECHECK_AFTER_S", "Feeds"]
+__all__ = ["DEFAULT_BASE", "FEED_BUDGET_S", "RECHECK_AFTER_S", "Feeds", "LeftOpen"]
 
 DEFAULT_BASE = "https://osv-vulnerabilities.storage.googleapis.com"
 FEED_BUDGET_S = 120.0
@@ -54,6 +55,14 @@ class _Held(NamedTuple):
     problems: list[Unassessed]
     evidence: list[Evidence]
     gaps: list[str]
+
+
+class LeftOpen(NamedTuple):
+    """What CVE records say of flaws without a fix: (ecosystem, source package, statements), and where they are from."""
+
+    said: list[tuple[str, str, list[Statement]]]
+    source: str
+    evidence: list[Evidence]
 
 
 class Feeds:
@@ -126,6 +135,39 @@ class Feeds:
         unrated = [erratum for erratum in errata if erratum.severity is None]
         ratings = cve_ratings(held.facts, {cve for erratum in unrated for cve in erratum.cves})
         return [rerated(e, ratings, found.free) if e.severity is None else e for e in errata]
+
+    def left_open(self, distribution: Release, sources: Collection[str]) -> LeftOpen | str:
+        """Find what the CVE records of the feed say of flaws without a fix; or say why nothing can be told."""
+        found = ecosystems(distribution)
+        if isinstance(found, str):
+            return found
+        held = self._hold(found)
+        if held.facts is None:
+            return held.problems[0].why
+        releases = (*found.free, *found.paid)
+        try:
+            if not covered(held.facts, releases):
+                return f"no CVE record of the {found.feed} feed is about a flaw of {found.free[0]} without a fix"
+            return LeftOpen(list(said(held.facts, releases, sources)), held.facts.meta.source, held.evidence)
+        except ContentError as error:
+            return f"the index is damaged: {error}"
+
+    def ratings(self, distribution: Release, flaws: Collection[tuple[str, str]]) -> dict[tuple[str, str], Rating]:
+        """Rate (CVE, source package) as far as the feed knows them."""
+        found = ecosystems(distribution)
+        held = None if isinstance(found, str) else self._hold(found)
+        if isinstance(found, str) or held is None or held.facts is None:
+            return {}
+        try:
+            known = cve_ratings(held.facts, {cve for cve, _ in flaws})
+        except (ContentError, msgspec.DecodeError):
+            return {}
+        rated = {}
+        for cve, source in flaws:
+            ratings = (rating_here(known.get(cve, ()), place, (source,)) for place in (*found.free, *found.paid))
+            if rating := next(filter(None, ratings), None):
+                rated[cve, source] = rating
+        return rated
 
     def close(self) -> None:
         """Close the indexes that were looked into."""

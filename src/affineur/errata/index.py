@@ -9,15 +9,17 @@ from affineur.errata.archive import Record
 from affineur.errata.erratum import Erratum
 from affineur.errata.match import affects
 from affineur.errata.osv import CVERating, Notice, cve_of, modified_of, read_record
+from affineur.errata.osvopen import left_open
 from affineur.errata.publishers import Ecosystems
 from affineur.errata.rating import as_erratum
+from affineur.errata.statements import Statements
 from affineur.errors import MalformedDocument
 from affineur.evidence import Unassessed
 from affineur.store.feeds import FeedIndex
 
 __all__ = ["READER", "Passed", "covers", "cve_ratings", "entries", "looked_up"]
 
-READER = "2"
+READER = "3"
 """Raised whenever what is indexed changes."""
 MAX_BROKEN_NAMED = 100
 _NOTICE, _RATING, _ECOSYSTEM = "notice", "rating", "ecosystem"
@@ -51,12 +53,14 @@ def entries(records: Iterable[Record], notices: tuple[str, ...], passed: Passed)
     encode = msgspec.msgpack.encode
     counts = passed.counts
     seen: set[str] = set()
+    unfixed = Statements()
     for name, content in records:
         counts["records"] += 1
         try:
             if isinstance(content, str):
                 raise MalformedDocument(content)
             found = read_record(content, notices)
+            opened = list(left_open(content)) if isinstance(found, list) else ()
         except MalformedDocument as error:
             passed.note_broken(name, str(error))
             continue
@@ -64,6 +68,8 @@ def entries(records: Iterable[Record], notices: tuple[str, ...], passed: Passed)
         if isinstance(found, list):
             counts["CVEs"] += bool(found)
             yield from ((f"{_RATING}\0{rating.cve}", encode(rating)) for rating in found)
+            for ecosystem, source, statement in opened:
+                unfixed.add(ecosystem, source, statement)
             continue
         counts["notices"] += 1
         for ecosystem, notice in found.items():
@@ -72,6 +78,7 @@ def entries(records: Iterable[Record], notices: tuple[str, ...], passed: Passed)
             for source in {*(fix.source for fix in notice.fixes), *notice.unfixed}:
                 yield f"{_NOTICE}\0{ecosystem}\0{source}", body
     yield from ((f"{_ECOSYSTEM}\0{ecosystem}", b"") for ecosystem in seen)
+    yield from unfixed.entries()
 
 
 def covers(index: FeedIndex, wanted: Ecosystems) -> bool:

@@ -26,11 +26,12 @@ import msgspec
 from affineur.errors import MalformedDatabase
 from affineur.store.database import open_database, transaction
 
-__all__ = ["FeedIndex", "FeedMeta", "FeedStore", "Texts", "local_files", "reading", "state_of"]
+__all__ = ["FeedIndex", "FeedMeta", "FeedStore", "Texts", "local_documents", "local_files", "reading", "state_of"]
 
 KEYS_AT_ONCE = 500  # below SQLite's smallest limit on variables, 999
 LEFT_BEHIND_S = 86_400.0  # no build takes that long
 MAX_TEXTS = 5_000
+MAX_LOCAL_DOCUMENTS = 1_000_000
 _TEXTS = "CREATE TABLE text (digest TEXT NOT NULL UNIQUE, body BLOB NOT NULL);"
 _APPLICATION_ID = 0x41464649  # "AFFI"
 _SCHEMA = """
@@ -257,6 +258,23 @@ def local_files(base: Path, feed: str) -> list[Path]:
     if archive.is_file():
         return [archive]
     return sorted(path for path in (base / feed).glob("*.json") if path.is_file())
+
+
+def local_documents(place: Path) -> list[Path]:
+    """Find the user's own documents: a file itself, or every `*.json` in a folder and those below it, sorted.
+
+    Raises:
+        OSError: there is no such file or folder, or there are too many files in it.
+    """
+    if not place.is_dir():
+        place.stat()
+        return [place]
+    found = []
+    for path in place.rglob("*.json"):
+        found.append(path)
+        if len(found) > MAX_LOCAL_DOCUMENTS:
+            raise OSError(f"{place}: more than {MAX_LOCAL_DOCUMENTS} documents")
+    return sorted(found)
 
 
 def state_of(files: Collection[Path]) -> str:
