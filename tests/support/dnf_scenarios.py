@@ -28,6 +28,13 @@ class Module:
     artifacts: tuple[str, ...]
     version: int = 1
     context: str = "c0ffee"
+    requires: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+    def dependencies(self) -> str:
+        if not self.requires:
+            return ""
+        lines = "".join(f"      {name}: [{', '.join(streams)}]\n" for name, streams in self.requires)
+        return f"  dependencies:\n  - requires:\n{lines}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +49,7 @@ class Place:
     module_hotfixes: bool = False
     modules: tuple[Module, ...] = ()
     defaults: tuple[tuple[str, str], ...] = ()
+    modified: int = 1
 
     def modules_text(self) -> str | None:
         if not self.modules and not self.defaults:
@@ -52,14 +60,16 @@ class Place:
                 "---\ndocument: modulemd\nversion: 2\ndata:\n"
                 f'  name: {module.name}\n  stream: "{module.stream}"\n  version: {module.version}\n'
                 f"  context: {module.context}\n  arch: x86_64\n  summary: x\n  description: x\n"
-                "  license:\n    module: [MIT]\n  artifacts:\n    rpms:\n"
+                "  license:\n    module: [MIT]\n"
+                + module.dependencies()
+                + "  artifacts:\n    rpms:\n"
                 + "".join(f"    - {artifact}\n" for artifact in module.artifacts)
                 + "...\n"
             )
         for name, stream in self.defaults:
             text += (
                 "---\ndocument: modulemd-defaults\nversion: 1\ndata:\n"
-                f'  module: {name}\n  modified: 1\n  stream: "{stream}"\n...\n'
+                f'  module: {name}\n  modified: {self.modified}\n  stream: "{stream}"\n...\n'
             )
         return text
 

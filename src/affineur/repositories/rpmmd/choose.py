@@ -62,6 +62,7 @@ class Choice(msgspec.Struct, frozen=True):
             where it is another.
         hidden: higher versions that it would not take, in the same order.
         obsoleting: not part of the updates, as dnf prints them apart.
+        active: the builds of module streams that are in use, `name:stream:context`.
         unanswerable: why nothing could be told; all else is then empty, which is not a "none".
         problems: what could not be taken into account, so that the answer stands for the rest only.
     """
@@ -69,6 +70,7 @@ class Choice(msgspec.Struct, frozen=True):
     updates: tuple[Update, ...]
     hidden: tuple[Hidden, ...] = ()
     obsoleting: tuple[Obsoleting, ...] = ()
+    active: frozenset[str] = frozenset()
     unanswerable: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
@@ -97,6 +99,7 @@ def choose(installed: Sequence[Package], offered: Sequence[Offered], configurati
         tuple(sorted(updates, key=lambda each: (each.name, each.available_architecture or each.architecture))),
         tuple(hidden),
         tuple(obsoleting),
+        found.active,
         problems=found.problems,
     )
 

@@ -8,12 +8,16 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from affineur.packages.inventory import Package
+from affineur.repositories.rpmmd.activation import Activation, activated
 from affineur.repositories.rpmmd.architectures import compatible
 from affineur.repositories.rpmmd.globs import Nevra, matching
-from affineur.repositories.rpmmd.model import ModuleState, Offer, Repository, RpmConfiguration
-from affineur.repositories.rpmmd.modules import Modules, ModuleStream
+from affineur.repositories.rpmmd.model import Offer, Repository, RpmConfiguration
+from affineur.repositories.rpmmd.modules import Modules
 
 __all__ = ["Candidate", "Filtered", "Offered", "filtered"]
+
+
+_MODULAR = ".module"  # in the release of packages that are built in modules: `1.module+el8.0.0+…`, `1.module_el8…`
 
 
 class Offered(msgspec.Struct, frozen=True):
@@ -47,11 +51,13 @@ class Filtered(msgspec.Struct, frozen=True):
     Attributes:
         installed: less those that an exclude of [main] means, which dnf forgets.
         hidden: what is not looked at, and why.
+        active: the builds of module streams that are in use, `name:stream:context`.
     """
 
     installed: list[Package]
     candidates: list[Candidate]
     hidden: list[tuple[Candidate, str]]
+    active: frozenset[str]
     problems: tuple[str, ...]
 
 
@@ -62,9 +68,15 @@ def filtered(installed: Sequence[Package], offered: Sequence[Offered], configura
         Candidate(each.repository, offer) for each in offered for offer in each.offers if offer.architecture in usable
     ]
     hidden: dict[int, str] = {}
+    active = Activation((), ())
     problems: list[str] = []
     if configuration.manager == "dnf":
-        problems += _behind_modules(candidates, offered, configuration, hidden)
+        modules = [each.modules for each in offered if each.modules]
+        active = activated(modules, configuration.modules, configuration.platform)
+        problems += [*map(_modules_unread, (each for each in offered if each.modules_unread)), *active.problems]
+        _behind_modules(candidates, modules, active, hidden)
+        unread = {each.repository.id for each in offered if each.modules_unread}
+        _of_other_kind([each for each in candidates if each.repository.id in unread], installed, hidden)
     _not_included(candidates, hidden)
     _excluded(candidates, configuration, hidden)
     kept = list(installed)
@@ -75,6 +87,7 @@ def filtered(installed: Sequence[Package], offered: Sequence[Offered], configura
         kept,
         [each for each in candidates if id(each) not in hidden],
         [(each, hidden[id(each)]) for each in candidates if id(each) in hidden],
+        frozenset(f"{stream.name}:{stream.stream}:{stream.context}" for stream in active.streams),
         tuple(dict.fromkeys(problems)),
     )
 
@@ -117,53 +130,39 @@ def _place(repository: Repository) -> str:
     return f"{repository.path}:{repository.line}" if repository.path else f"[{repository.id}]"
 
 
+def _modules_unread(each: Offered) -> str:
+    why = f"its modules.yaml could not be read ({each.modules_unread})"
+    return f"{each.repository.id}: {why}: its module streams are told by the labels of what is installed alone"
+
+
 def _behind_modules(
-    candidates: Sequence[Candidate],
-    offered: Sequence[Offered],
-    configuration: RpmConfiguration,
-    hidden: dict[int, str],
-) -> list[str]:
+    candidates: Sequence[Candidate], modules: Sequence[Modules], active: Activation, hidden: dict[int, str]
+) -> None:
     """Hide what belongs to module streams that are not active, and what active ones stand before."""
-    problems = [
-        f"{each.repository.id}: its modules.yaml could not be read ({each.modules_unread}): modules are told by what "
-        "is installed alone"
-        for each in offered
-        if each.modules_unread
-    ]
-    streams = [stream for each in offered if each.modules for stream in each.modules.streams]
-    defaults = {name: stream for each in offered if each.modules for name, stream in each.modules.defaults.items()}
-    active = active_streams(configuration.modules, defaults)
-    inside: dict[str, ModuleStream] = {}
-    outside: dict[str, ModuleStream] = {}
-    for stream in streams:
-        place = inside if active.get(stream.name) == stream.stream else outside
-        for artifact in stream.artifacts:
-            place[artifact] = stream
-    names = {artifact.rsplit("-", 2)[0] for artifact in inside}
+    inside = {artifact for stream in active.streams for artifact in stream.artifacts}
+    outside = {artifact: stream for each in modules for stream in each.streams for artifact in stream.artifacts}
+    names = {artifact.rsplit("-", 2)[0] for artifact in inside if not artifact.endswith((".src", ".nosrc"))}
     for candidate in candidates:
         offer = candidate.offer
-        if candidate.repository.module_hotfixes:
-            continue
-        epoch, colon, rest = offer.version.rpartition(":")
-        artifact = f"{offer.name}-{epoch if colon else '0'}:{rest}.{offer.architecture}"
-        if artifact in inside:
+        artifact = _artifact(offer)
+        if candidate.repository.module_hotfixes or artifact in inside:
             continue
         if artifact in outside:
             stream = outside[artifact]
-            hidden[id(candidate)] = (
-                f"it belongs to the module stream {stream.name}:{stream.stream}, which is not active"
-            )
+            hidden[id(candidate)] = f"its module stream {stream.name}:{stream.stream} is not active"
         elif offer.name in names or any(name in names for name in offer.provides):
-            hidden[id(candidate)] = "packages of this name come from an active module stream"
-    return problems
+            hidden[id(candidate)] = "an active module stream has packages of this name"
 
 
-def active_streams(states: Sequence[ModuleState], defaults: dict[str, str]) -> dict[str, str]:
-    """Module → the stream whose packages count: enabled, or the default one of a module that is not disabled."""
-    active = dict(defaults)
-    for state in states:
-        if state.state == "enabled":
-            active[state.name] = state.stream
-        elif state.state == "disabled":
-            active.pop(state.name, None)
-    return active
+def _of_other_kind(candidates: Iterable[Candidate], installed: Iterable[Package], hidden: dict[int, str]) -> None:
+    """Without modules.yaml: a modular package (by its release) replaces a modular one (by its label), and no other."""
+    modular = {package.name for package in installed if package.module}
+    for candidate in candidates:
+        _, _, release = candidate.offer.version.rpartition("-")
+        if (_MODULAR in release) != (candidate.offer.name in modular):
+            hidden[id(candidate)] = "modules.yaml could not be read, and what is installed is not of its kind"
+
+
+def _artifact(offer: Offer) -> str:
+    epoch, colon, rest = offer.version.rpartition(":")
+    return f"{offer.name}-{epoch if colon else '0'}:{rest}.{offer.architecture}"

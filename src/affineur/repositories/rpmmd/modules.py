@@ -1,17 +1,17 @@
 """modules.yaml: which packages belong to which module stream, and which streams are the default.
 
 Source: fedora-modularity/libmodulemd, yaml_specs/ (modulemd-stream v1 and v2, modulemd-defaults v1). Of each document
-only name, stream, version, context, architecture and artifacts are read; packagers' documents, obsoletes and
-translations are passed over.
+only name, stream, version, context, architecture, requirements and artifacts are read; packagers' documents, obsoletes
+and translations are passed over.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from affineur.errors import LimitExceeded, MalformedDocument
 
-__all__ = ["MAX_BYTES", "MAX_DOCUMENTS", "MAX_EVENTS", "ModuleStream", "Modules", "read_modules"]
+__all__ = ["MAX_BYTES", "MAX_DOCUMENTS", "MAX_EVENTS", "Default", "ModuleStream", "Modules", "read_modules"]
 
 MAX_BYTES = 64 << 20  # CentOS 8's AppStream has 0.6 MB, a whole history some 10 MB
 MAX_DOCUMENTS = 20_000
@@ -25,6 +25,8 @@ class ModuleStream(msgspec.Struct, frozen=True):
 
     Attributes:
         artifacts: `name-epoch:version-release.architecture`, the epoch always there.
+        requires: (module, streams) by name; no streams: any; `-x`: any but x.
+        static_context: the context tells builds apart, not what they require.
     """
 
     name: str
@@ -33,22 +35,26 @@ class ModuleStream(msgspec.Struct, frozen=True):
     context: str
     architecture: str
     artifacts: frozenset[str]
+    requires: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    static_context: bool = False
+
+
+class Default(msgspec.Struct, frozen=True):
+    """A document `modulemd-defaults`; without a stream it says that there is no default."""
+
+    modified: int
+    stream: str
 
 
 class Modules(msgspec.Struct, frozen=True):
     """All of one repository.
 
     Attributes:
-        defaults: module → its default stream; of several documents about a module the one last modified.
+        defaults: module → its default stream; of several documents about one the last of those last modified.
     """
 
     streams: tuple[ModuleStream, ...] = ()
-    defaults: dict[str, str] = {}
-
-
-class _Default(NamedTuple):
-    modified: int
-    stream: str
+    defaults: dict[str, Default] = {}
 
 
 def read_modules(content: bytes, where: str = "modules.yaml") -> Modules:
@@ -61,7 +67,7 @@ def read_modules(content: bytes, where: str = "modules.yaml") -> Modules:
     if len(content) > MAX_BYTES:
         raise LimitExceeded(f"{where}: more than {MAX_BYTES} bytes")
     streams: list[ModuleStream] = []
-    defaults: dict[str, _Default] = {}
+    defaults: dict[str, Default] = {}
     for document in _documents(content, where):
         kind, data = document.get("document"), document.get("data")
         if kind == "modulemd":
@@ -69,11 +75,11 @@ def read_modules(content: bytes, where: str = "modules.yaml") -> Modules:
         elif kind == "modulemd-defaults":
             data = _mapping(data, where)
             stream = data.get("stream")
-            found = _Default(_number(data.get("modified", 0), where), "" if stream is None else _text(stream, where))
+            found = Default(_number(data.get("modified", 0), where), "" if stream is None else _text(stream, where))
             name = _text(data.get("module"), where)
             if name not in defaults or defaults[name].modified <= found.modified:
                 defaults[name] = found
-    return Modules(tuple(streams), {name: found.stream for name, found in defaults.items() if found.stream})
+    return Modules(tuple(streams), defaults)
 
 
 def _stream(data: dict[str, Any], where: str) -> ModuleStream:
@@ -86,7 +92,20 @@ def _stream(data: dict[str, Any], where: str) -> ModuleStream:
         context=_text(data.get("context") or "", where, empty=True),
         architecture=_text(data.get("arch") or "", where, empty=True),
         artifacts=frozenset(_text(each, where) for each in (rpms if isinstance(rpms, list) else [])),
+        requires=_requires(data.get("dependencies"), where),
+        static_context=str(data.get("static_context", "")).lower() in ("true", "yes", "on"),
     )
+
+
+def _requires(dependencies: Any, where: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Version 2 has a list of mappings, of which a build has one; version 1 one mapping, and one stream of a module."""
+    found = []
+    for each in dependencies if isinstance(dependencies, list) else [dependencies]:
+        requires = each.get("requires") if isinstance(each, dict) else None
+        for name, streams in (requires if isinstance(requires, dict) else {}).items():
+            listed = streams if isinstance(streams, list) else [streams] if streams else []
+            found.append((name, tuple(sorted(_text(stream, where) for stream in listed))))
+    return tuple(sorted(found))
 
 
 def _documents(content: bytes, where: str) -> list[dict[str, Any]]:
@@ -95,16 +114,13 @@ def _documents(content: bytes, where: str) -> list[dict[str, Any]]:
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     documents: list[dict[str, Any]] = []
     try:
-        for node in _composed(loader(content), where):
-            document = node
+        for document in _composed(loader(content), where):
             if not isinstance(document, dict):
                 raise MalformedDocument(f"{where}: a document is no mapping")
             documents.append(document)
             if len(documents) > MAX_DOCUMENTS:
                 raise LimitExceeded(f"{where}: more than {MAX_DOCUMENTS} documents")
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        if isinstance(error, MalformedDocument):
-            raise
+    except (yaml.YAMLError, ValueError) as error:
         raise MalformedDocument(f"{where}: {str(error)[:200]}") from error
     return documents
 
