@@ -25,6 +25,7 @@ from support.rpms import build, repository
 
 NOW = datetime.now(UTC)
 KEY_PATH = "/etc/pki/rpm-gpg/RPM-GPG-KEY-test"
+NO_KEYS: dict[str, bytes] = {}
 PRIMARY = b"<metadata>" + b"x" * 5000 + b"</metadata>"
 
 
@@ -157,7 +158,7 @@ def test_zstd_is_read(archive: Archive, client: Client) -> None:
 def test_other_bytes_than_promised_are_an_error(
     archive: Archive, client: Client, other: dict[str, str | int], message: str
 ) -> None:
-    publish(archive, primary(archive, **other))
+    publish(archive, primary(archive, "repo/", PRIMARY, **other))
     with pytest.raises(Error, match=message):
         read(fetch(archive, client), client)
 
@@ -255,7 +256,7 @@ def test_a_repository_with_an_entitlement_is_asked(archive: Archive, client: Cli
 def test_addresses_of_the_image_reach_no_further_than_its_registry(archive: Archive, client: Client) -> None:
     publish(archive, primary(archive))
     configuration = RpmConfiguration((), "dnf", "x86_64", "9")
-    found = Fetcher(client, configuration, {}.get, NOW).fetch(Repository("a", "a", (f"{archive.url}repo/",)))
+    found = Fetcher(client, configuration, NO_KEYS.get, NOW).fetch(Repository("a", "a", (f"{archive.url}repo/",)))
     assert "not named by you" in found.problems[0]
     assert archive.requests == []
 
@@ -273,7 +274,7 @@ def test_the_mirror_map_leads_the_data_too(archive: Archive) -> None:
     with Client(attempts=1, mirrors=MirrorMap([f"https://repo.example/el9={archive.url}repo"])) as client:
         configuration = RpmConfiguration((), "dnf", "x86_64", "9")
         trusted = Trusted(places=("https://repo.example/",))
-        asking = Fetcher(client, configuration, {}.get, NOW, trusted=trusted)
+        asking = Fetcher(client, configuration, NO_KEYS.get, NOW, trusted=trusted)
         found = asking.fetch(Repository("a", "a", ("https://repo.example/el9/",)))
         assert found.base_uri == "https://repo.example/el9/"
         assert found.url == f"{archive.url}repo/"

@@ -45,7 +45,7 @@ def repository_of(
         return None
     read = _Values(section, main, expand, path, problems)
     checked = read.truth("gpgcheck", rules == "zypper")
-    places = {key: read.urls(key) for key in ("baseurl", "metalink", "mirrorlist")}
+    places = {"baseurl": read.urls("baseurl"), "metalink": read.url("metalink"), "mirrorlist": read.url("mirrorlist")}
     if rules == "zypper" and (below := read.text("path").strip("/")):
         places["baseurl"] = [f"{url.rstrip('/')}/{below}" for url in places["baseurl"]]
     enabled = read.truth("enabled", True)
@@ -111,10 +111,11 @@ class _Values:
         if option is None:
             return otherwise
         text = self._expand(option.value).strip()
-        if not re.fullmatch(r"[+-]?[0-9]{1,9}", text):
+        found = re.match(r"[+-]?[0-9]{1,9}(?![0-9])", text)  # libdnf overlooks what follows
+        if found is None:
             self._passed_over(name, option)
             return otherwise
-        return int(text)
+        return int(found[0])
 
     def urls(self, name: str) -> list[str]:
         """URLs without their logins."""
@@ -122,6 +123,11 @@ class _Values:
         if len(found) > MAX_URLS:
             self._problems.append(f"{self._path}:{self._options[name].line}: more than {MAX_URLS} URLs in {name}")
         return [self._bare(url) for url in found[:MAX_URLS]]
+
+    def url(self, name: str) -> list[str]:
+        """The one URL, or none."""
+        text = self.text(name).strip()
+        return [self._bare(text)] if text else []
 
     def _bare(self, url: str) -> str:
         try:
