@@ -114,13 +114,14 @@ def listed(
         errata: of the image's own repositories.
         active: module streams in use, `name:stream` or `name:stream:context`.
     """
-    newest = {place: (package, key(package.version)) for place, package in _newest(installed).exact.items()}
-    lines: dict[tuple[str, Build], Listed] = {}
+    newest = _newest(installed)
+    lines: dict[tuple[str, str], Listed] = {}
     for erratum in joined(errata):
         for build in erratum.builds:
-            found = newest.get((build.name, build.architecture))
-            if found is not None and found[1] < key(build.version) and _applies(build, active):
-                lines.setdefault((erratum.id, msgspec.structs.replace(build, module="")), Listed(erratum, build))
+            for package in newest.same(build):
+                if key(package.version) < key(build.version) and _applies(build, active):
+                    line = Listed(erratum, msgspec.structs.replace(build, architecture=package.architecture))
+                    lines.setdefault((erratum.id, _nevra(line.build)), line)
     return sorted(lines.values(), key=lambda line: (_nevra(line.build), _changed(line.erratum)))
 
 
@@ -179,7 +180,7 @@ def errata_of_updates(
 
 def _with_errata(update: Update, candidates: Iterable[tuple[Erratum, Build]], active: Collection[str]) -> Update:
     lower, upper = key(update.installed), key(update.available)
-    architectures = {update.architecture, update.available_architecture, NOARCH}
+    architectures = {update.architecture, update.available_architecture, NOARCH, ""}
     brought: dict[str, Erratum] = {}
     for erratum, build in candidates:
         version = key(build.version)
@@ -195,6 +196,13 @@ class _Newest(NamedTuple):
 
     exact: dict[tuple[str, str], Package]
     named: dict[str, list[Package]]
+
+    def same(self, build: Build) -> Sequence[Package]:
+        """Those of the same name and architecture."""
+        if not build.architecture:
+            return self.named.get(build.name, ())
+        found = self.exact.get((build.name, build.architecture))
+        return (found,) if found is not None else ()
 
 
 def _newest(installed: Iterable[Package]) -> _Newest:
@@ -212,16 +220,14 @@ def _newest(installed: Iterable[Package]) -> _Newest:
 
 def _updated_by(build: Build, newest: _Newest, erratum: Erratum) -> Iterator[Package]:
     """The installed packages that a build replaces."""
-    if build.name not in newest.named:
-        return
-    exact = newest.exact.get((build.name, build.architecture))
-    if exact is not None:
-        yield exact
+    same = newest.same(build)
+    if same or build.name not in newest.named:
+        yield from same
         return
     for package in newest.named[build.name]:
         if NOARCH in (build.architecture, package.architecture):
-            same = any(b.name == build.name and b.architecture == package.architecture for b in erratum.builds)
-            if not same:
+            own = any(b.name == build.name and b.architecture == package.architecture for b in erratum.builds)
+            if not own:
                 yield package
 
 
@@ -230,7 +236,8 @@ def _applies(build: Build, active: Collection[str], own: str = "") -> bool:
     if not build.module:
         return True
     name, stream, _, context = (*build.module.split(":"), "", "", "", "")[:4]
-    return f"{name}:{stream}:{context}" in active or f"{name}:{stream}" in active or f"{name}:{stream}" == own
+    place = f"{name}:{stream}"
+    return place in active or place == own or f"{place}:{context}" in active
 
 
 def _finding(erratum: Erratum, source: str, pairs: Sequence[tuple[Package, Build]]) -> Finding:

@@ -35,8 +35,10 @@ class Build(msgspec.Struct, frozen=True, omit_defaults=True):
     """A binary package of rpm that carries the fix.
 
     Attributes:
+        architecture: empty where the notice is for every one.
         version: `[epoch:]version-release`, an epoch of 0 left out.
-        module: of a modular package, `name:stream:version:context`: it is for installations of that stream only.
+        module: of a modular package, `name:stream:version:context`: it is for installations of that stream only. Each
+            of the last two may be empty: any.
     """
 
     name: str

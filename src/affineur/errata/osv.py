@@ -11,6 +11,10 @@ indexed, and gives:
 * nothing, for withdrawn records and for kinds that are neither (livepatch notices, for instance).
 
 A notice that repairs an earlier one and names no CVE ("… regression") is a bug fix, not one more security notice.
+
+AlmaLinux's records name binary packages (without architectures), their ids tell the kind (ALSA, ALBA, ALEA), and their
+summaries begin with a severity of their own and name the module, if any ("Important: nodejs:16 security update"). A
+summary about modular builds that names no stream leaves them without one: they then count whatever stream is used.
 """
 
 import re
@@ -21,7 +25,7 @@ from typing import Annotated, Any
 import msgspec
 
 from affineur.errata.cvss import base_score
-from affineur.errata.erratum import Fix
+from affineur.errata.erratum import Build, Fix, Severity
 from affineur.errata.severity import Rating, highest, may_be_worse, of_score, of_word, rank
 from affineur.errors import MalformedDocument
 from affineur.packages.versions.deb import key
@@ -31,6 +35,9 @@ __all__ = ["CVERating", "Notice", "cve_of", "modified_of", "read_record"]
 MAX_TITLE_CHARACTERS = 300  # OSV asks for about 120
 MAX_FIXES = 20_000  # of one notice in all its ecosystems; kernel notices have some hundreds
 _CVE = re.compile(r"(?:UBUNTU-|DEBIAN-)?(CVE-\d{4}-\d{4,19})\Z")
+_BINARY_ECOSYSTEMS = ("AlmaLinux",)
+_KINDS = {"ALSA-": "security", "ALBA-": "bugfix", "ALEA-": "enhancement"}
+_STREAM = re.compile(r"(?<!\S)([A-Za-z0-9][\w.+-]*):([\w.+-]+)(?!\S)", re.ASCII)
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -42,6 +49,8 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
         at_latest: it was out by then.
         sources: every source package that it fixes in this ecosystem.
         unfixed: source packages that it names for this ecosystem without a fixed version.
+        builds: where this ecosystem's notices name binary packages, those, of any architecture; `fixes` names them too.
+        severity, severity_word: the notice's own, where it has one.
     """
 
     id: str
@@ -52,6 +61,9 @@ class Notice(msgspec.Struct, frozen=True, array_like=True):
     title: str
     fixes: tuple[Fix, ...]
     unfixed: tuple[str, ...] = ()
+    builds: tuple[Build, ...] = ()
+    severity: Severity | None = None
+    severity_word: str | None = None
 
 
 class CVERating(msgspec.Struct, frozen=True, array_like=True):
@@ -163,6 +175,9 @@ def _notice(record: _Record) -> dict[str, Notice]:
     cves = _cves_named(record)
     title = " ".join((record.summary or "").split())[:MAX_TITLE_CHARACTERS]
     kind = "bugfix" if not cves and "regression" in title.lower() else "security"
+    kind = _KINDS.get(record.id[:5], kind)
+    word = title.partition(": ")[0] if record.id[:5] in _KINDS else ""
+    severity = of_word("updateinfo", word) if kind == "security" else None
     fixes: dict[str, list[Fix]] = {}
     unfixed: dict[str, list[str]] = {}
     count = 0
@@ -187,6 +202,9 @@ def _notice(record: _Record) -> dict[str, Notice]:
             title=title or record.id,
             fixes=tuple(dict.fromkeys(here)),
             unfixed=tuple(unfixed.get(ecosystem, ())),
+            builds=tuple(dict.fromkeys(_builds(here, title))) if _is_binary(ecosystem) else (),
+            severity=severity,
+            severity_word=word if severity else None,
         )
         for ecosystem, here in fixes.items()
     }
@@ -205,6 +223,17 @@ def _fixes(affected: _Affected, source: str) -> Iterator[Fix]:
                 # `versions` adds single versions to the ranges; below a fix without a beginning they add nothing
                 listed = tuple(affected.versions or ()) if introduced else ()
                 yield Fix(source, event.fixed, introduced, listed)
+
+
+def _is_binary(ecosystem: str) -> bool:
+    return ecosystem.partition(":")[0] in _BINARY_ECOSYSTEMS
+
+
+def _builds(fixes: Iterable[Fix], title: str) -> Iterator[Build]:
+    streams = [f"{name}:{stream}::" for name, stream in _STREAM.findall(title)] or [""]
+    for fix in fixes:
+        for module in streams if ".module" in fix.version else [""]:
+            yield Build(fix.source, "", fix.version, module)
 
 
 def _place(event: _Event) -> str:
