@@ -19,7 +19,7 @@ from affineur.errors import Unreachable
 from affineur.evidence import Evidence, Unassessed
 from affineur.packages.inventory import Package
 from affineur.packages.osrelease import Release
-from affineur.packages.versions.deb import key
+from affineur.packages.versions.order import order_of
 from affineur.repositories.apt.model import Suite
 from affineur.repositories.update import Update
 
@@ -61,6 +61,7 @@ def lowest_versions(packages: Sequence[Package]) -> dict[str, str]:
     lowest: dict[str, str] = {}
     for package in packages:
         known = lowest.get(package.source)
+        key = order_of(package.manager)
         if known is None or key(package.source_version) < key(known):
             lowest[package.source] = package.source_version
     return lowest

@@ -1,8 +1,8 @@
 """Which errata an image lacks, and which of them its updates would bring. Pure.
 
-Everything is compared on *source* versions, by dpkg's order: notices name source packages, and a binary package's
-version may differ from its source's. An erratum is lacking if its fixed version is newer than the installed one;
-equal versions are not lacking.
+Everything is compared on *source* versions, by the order of the package's manager: notices name source packages, and a
+binary package's version may differ from its source's. An erratum is lacking if its fixed version is newer than the
+installed one; equal versions are not lacking.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,6 +12,7 @@ import msgspec
 from affineur.errata.erratum import CVE, Erratum, Finding, Fix, Severity
 from affineur.packages.inventory import Package
 from affineur.packages.versions.deb import key
+from affineur.packages.versions.order import Order, order_of
 from affineur.repositories.update import Update
 
 __all__ = ["Summary", "affects", "cves", "errata_of_updates", "match", "merged", "summary"]
@@ -35,8 +36,12 @@ class Summary(msgspec.Struct, frozen=True):
     other: int
 
 
-def affects(fix: Fix, version: str) -> bool:
-    """Tell whether this source version has the flaw that the fix is for."""
+def affects(fix: Fix, version: str, key: Order = key) -> bool:
+    """Tell whether this source version has the flaw that the fix is for.
+
+    Args:
+        key: the order of its versions; dpkg's where not given.
+    """
     if version in fix.listed:
         return True
     return key(version) < key(fix.version) and (not fix.introduced or key(version) >= key(fix.introduced))
@@ -53,10 +58,15 @@ def match(installed: Sequence[Package], errata: Iterable[Erratum]) -> list[Findi
 def _lacking(erratum: Erratum, by_source: dict[str, list[Package]]) -> Iterator[Finding]:
     for source in dict.fromkeys(fix.source for fix in erratum.fixes):
         fixes = [fix for fix in erratum.fixes if fix.source == source]
-        lacking = [p for p in by_source.get(source, ()) if any(affects(fix, p.source_version) for fix in fixes)]
+        lacking = [
+            package
+            for package in by_source.get(source, ())
+            if any(affects(fix, package.source_version, order_of(package.manager)) for fix in fixes)
+        ]
         if lacking:
-            lowest = min((package.source_version for package in lacking), key=key)
-            fixed = min((fix.version for fix in fixes if affects(fix, lowest)), key=key)
+            order = order_of(lacking[0].manager)
+            lowest = min((package.source_version for package in lacking), key=order)
+            fixed = min((fix.version for fix in fixes if affects(fix, lowest, order)), key=order)
             yield Finding(erratum, tuple(sorted({package.name for package in lacking})), source, lowest, fixed)
 
 
@@ -75,11 +85,12 @@ def errata_of_updates(updates: Iterable[Update], errata: Iterable[Erratum]) -> l
 
 
 def _with_errata(update: Update, fixes: Iterable[tuple[Erratum, Fix]]) -> Update:
-    available = key(update.source_version)
+    order = order_of(update.manager)
+    available = order(update.source_version)
     brought = [
         erratum
         for erratum, fix in fixes
-        if key(fix.version) <= available and affects(fix, update.installed_source_version)
+        if order(fix.version) <= available and affects(fix, update.installed_source_version, order)
     ]
     security = True if any(erratum.kind == "security" for erratum in brought) else update.security
     ids = tuple(dict.fromkeys(erratum.id for erratum in brought))
