@@ -1,5 +1,6 @@
 """What an assessment works with: handed in by the front end, so that nothing here opens a file or a socket."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from affineur.errata.feeds import Feeds
     from affineur.http.client import Client
     from affineur.store.feeds import Texts
+    from affineur.store.offers import OfferStore
 
 __all__ = ["Means"]
 
@@ -28,6 +30,8 @@ class Means(msgspec.Struct, frozen=True):
         releases: the newest dates of suites seen before, against rollback.
         feeds: published notices; None for none.
         changelogs: those read before.
+        offers: of rpm-md repositories read before.
+        entitled: whether the user has an entitlement that is shown to a host.
         now: the real clock; metadata is judged by it.
         as_of: the day that the grade is asked for.
         references: the user's own reference suites.
@@ -46,3 +50,5 @@ class Means(msgspec.Struct, frozen=True):
     references: tuple[ReferenceSuite, ...] = ()
     platform: Platform | None = None
     offline: bool = False
+    offers: "OfferStore | None" = None
+    entitled: Callable[[str], bool] | None = None

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from affineur.cli.options import as_of_option, format_option, policy_option, reading, reference_argument
+from affineur.cli.options import (
+    as_of_option,
+    entitlement_option,
+    format_option,
+    policy_option,
+    reading,
+    reference_argument,
+)
 from affineur.cli.output import page, write
 from affineur.cli.session import Session
 
@@ -32,6 +39,7 @@ read; 5 it is not what was promised."""
 @policy_option
 @format_option(*FORMATS)
 @click.option("-o", "--output-file", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
+@entitlement_option
 @reading
 @click.pass_context
 def assess(
@@ -39,6 +47,7 @@ def assess(
     reference: str,
     as_of: datetime | None,
     policy: Path | None,
+    entitlement_dir: Path | None,
     output: str,
     output_file: Path | None,
     session: Session,
@@ -49,7 +58,7 @@ def assess(
     given only if every suite that the distribution publishes for the image's release was read, verified by a pinned
     key, and is fresh; otherwise it is unknown, and the report names what is missing.
     """
-    assessment = session.assess(reference, as_of, policy)
+    assessment = session.assess(reference, as_of, policy, entitlement_dir)
     report = importlib.import_module(f"affineur.report.{output}")
     text = report.render(assessment, **page(output_file)) if output == "text" else report.render(assessment)
     write(text, output_file)

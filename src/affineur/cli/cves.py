@@ -1,8 +1,10 @@
 """`affineur cves`: the flaws behind what an image lacks."""
 
+from pathlib import Path
+
 import click
 
-from affineur.cli.options import format_option, reading, reference_argument
+from affineur.cli.options import entitlement_option, format_option, reading, reference_argument
 from affineur.cli.output import page, write
 from affineur.cli.session import Session
 
@@ -20,15 +22,16 @@ Examples:
 )
 @reference_argument
 @format_option("text", "json")
+@entitlement_option
 @reading
 @click.pass_context
-def cves(ctx: click.Context, reference: str, output: str, session: Session) -> None:
+def cves(ctx: click.Context, reference: str, entitlement_dir: Path | None, output: str, session: Session) -> None:
     """List each CVE that an erratum fixes and the image REFERENCE still has, with package, versions and date.
 
     Only flaws for which the distribution has published a fix are listed. Exits with 3 where something could not be
     told.
     """
-    assessment = session.assess(reference, None, None)
+    assessment = session.assess(reference, None, None, entitlement_dir)
     if output == "json":
         from affineur.report.documents import cves_of
         from affineur.report.json import encoded

@@ -13,6 +13,7 @@ from affineur.cli.session import Session
 __all__ = [
     "as_of_option",
     "cert_dir_option",
+    "entitlement_option",
     "format_option",
     "policy_option",
     "reading",
@@ -62,6 +63,11 @@ cert_dir_option = click.option(
     "--cert-dir",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     help="A folder with *.crt (authorities) and *.cert, *.key (client).",
+)
+entitlement_option = click.option(
+    "--entitlement-dir",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="N.pem and N-key.pem of a subscription, for repositories that ask for one.",
 )
 policy_option = click.option(
     "--policy", type=click.Path(path_type=Path, dir_okay=False), help="A policy file instead of the default policy."

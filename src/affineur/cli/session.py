@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from affineur.oci.platform import Platform
     from affineur.repositories.reference import ReferenceSuite
     from affineur.source.configuration.certificates import TlsByHost
+    from affineur.source.configuration.entitlements import Entitlements
     from affineur.source.configuration.logins import ConfiguredLogins
     from affineur.source.configuration.registries import Registries
     from affineur.source.source import Source
     from affineur.store.feeds import Texts
     from affineur.store.layers import LayerStore
+    from affineur.store.offers import OfferStore
     from affineur.store.releases import ReleaseMemory
     from affineur.trust.policy import Policy
 
@@ -57,6 +59,7 @@ class Session:
         self._authfile = authfile
         self._mirrors = mirrors
         self._settings_file = settings_file
+        self._entitlement_dir: Path | None = None
         self._timings = timings
 
     def __enter__(self) -> "Session":
@@ -141,10 +144,35 @@ class Session:
         from affineur.source.configuration.certificates import TlsByHost
 
         home = os.environ.get("HOME")
-        return TlsByHost(home=Path(home) if home else None, cert_dir=self._cert_dir, verify=self._tls_verify)
+        return TlsByHost(
+            home=Path(home) if home else None,
+            cert_dir=self._cert_dir,
+            verify=self._tls_verify,
+            entitlements=self._entitlements(),
+        )
 
-    def assess(self, reference: str, as_of: datetime | None, policy: Path | None) -> "Assessment":
-        """Judge an image. Raises InvalidPolicy, InvalidSettings, and what `assessment.assess` raises."""
+    def _entitled(self, host: str) -> bool:
+        entitlements = self._entitlements()
+        return entitlements is not None and any(host == known for known, _ in entitlements.hosts)
+
+    def _entitlements(self) -> "Entitlements | None":
+        if self._entitlement_dir is None:
+            return None
+        from affineur.http.urls import origin_of
+        from affineur.source.configuration.entitlements import ENTITLED, Entitlements
+
+        places = (ENTITLED, *self.mirror_map.targets(ENTITLED))
+        return Entitlements.read(self._entitlement_dir, (origin_of(place)[1:] for place in places))
+
+    def assess(
+        self, reference: str, as_of: datetime | None, policy: Path | None, entitlement_dir: Path | None = None
+    ) -> "Assessment":
+        """Judge an image. Raises InvalidPolicy, InvalidSettings, and what `assessment.assess` raises.
+
+        Args:
+            entitlement_dir: the user's entitlements; nothing must have been asked before.
+        """
+        self._entitlement_dir = entitlement_dir
         from affineur.assessment.assess import assess
         from affineur.assessment.means import Means
 
@@ -162,6 +190,8 @@ class Session:
             references=self.references,
             platform=self.platform,
             offline=self.offline,
+            offers=self.offers,
+            entitled=self._entitled,
         )
         return assess(self.source(reference), means, self._policy(policy))
 
@@ -197,6 +227,13 @@ class Session:
             budget_s=chosen.budget_s,
             progress=self.progress,
         )
+
+    @cached_property
+    def offers(self) -> "OfferStore":
+        """What rpm-md repositories offer, by the checksum of their primary.xml."""
+        from affineur.store.offers import OfferStore
+
+        return OfferStore(self.cache / "offers")
 
     @cached_property
     def changelogs(self) -> "Texts":

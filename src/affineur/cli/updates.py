@@ -1,10 +1,11 @@
 """`affineur updates`: what the image's own sources would offer it."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from affineur.cli.options import format_option, reading, reference_argument
+from affineur.cli.options import entitlement_option, format_option, reading, reference_argument
 from affineur.cli.output import page, write
 from affineur.cli.session import Session
 
@@ -30,6 +31,7 @@ Examples:
 @click.option("--errata", is_flag=True, help="A line for each notice and package, as `dnf updateinfo list`.")
 @click.option("--security", "security_only", is_flag=True, help="Only those that fix security flaws.")
 @format_option("text", "json")
+@entitlement_option
 @reading
 @click.pass_context
 def updates(
@@ -38,6 +40,7 @@ def updates(
     listed: bool,
     errata: bool,
     security_only: bool,
+    entitlement_dir: Path | None,
     output: str,
     session: Session,
 ) -> None:
@@ -48,7 +51,7 @@ def updates(
     """
     if listed and errata:
         raise click.UsageError("--list and --errata are two different lists: name one")
-    assessment = session.assess(reference, None, None)
+    assessment = session.assess(reference, None, None, entitlement_dir)
     if output == "json":
         from affineur.report.documents import updates_of
         from affineur.report.json import encoded

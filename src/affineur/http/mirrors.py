@@ -43,6 +43,10 @@ class MirrorMap:
                 return after + url[len(before) :]
         return None
 
+    def targets(self, url: str) -> tuple[str, ...]:
+        """Where the user mapped what lies below a URL, or that itself, in whole or in part."""
+        return tuple(after for before, after in self._pairs if _below(before, url) or _below(url, before))
+
 
 def _below(url: str, prefix: str) -> bool:
     return url[: len(prefix)].lower() == prefix.lower() and url[len(prefix) : len(prefix) + 1] in ("", "/", "?")

@@ -11,6 +11,7 @@ import msgspec
 
 from affineur.errors import InvalidSettings
 from affineur.http.tls import HostTls
+from affineur.source.configuration.entitlements import Entitlements
 
 __all__ = ["Certificates", "TlsByHost", "certificates_of", "read_folder"]
 
@@ -104,10 +105,17 @@ class TlsByHost:
     """
 
     def __init__(
-        self, *, home: Path | None, root: Path = Path("/"), cert_dir: Path | None = None, verify: bool = True
+        self,
+        *,
+        home: Path | None,
+        root: Path = Path("/"),
+        cert_dir: Path | None = None,
+        verify: bool = True,
+        entitlements: Entitlements | None = None,
     ) -> None:
         """Nothing is read yet. Args: home, root: as for `certificates_of`."""
         self._home, self._root, self._cert_dir, self._verify = home, root, cert_dir, verify
+        self._entitlements = entitlements or Entitlements()
         self._found = cache(self._look)
 
     def __call__(self, host: str, port: int, registry: bool) -> HostTls:
@@ -119,7 +127,8 @@ class TlsByHost:
         if registry and self._cert_dir is not None:
             return HostTls(self._verify, given.authorities, given.pairs)
         own = certificates_of(host, port, home=self._home, root=self._root)
-        return HostTls(self._verify or not registry, own.authorities + given.authorities, own.pairs)
+        tls = HostTls(self._verify or not registry, own.authorities + given.authorities, own.pairs)
+        return tls if registry else self._entitlements.added(host, port, tls)
 
 
 def _names(host: str, port: int) -> list[str]:
