@@ -1,15 +1,21 @@
 """What we list of notices, and what the real dnf prints for the same root and repositories."""
 
-from collections.abc import Iterable, Sequence
+import json
+import re
+import tarfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
-from affineur.errata.builds import Listed, active_contexts, list_lines, listed, summary_lines
+from affineur.errata.builds import Listed, active_contexts, list_lines, listed, match_builds, summary_lines
 from affineur.errata.erratum import Erratum
+from affineur.errata.osv import read_record
+from affineur.errata.rating import as_erratum
 from affineur.errata.updateinfo import read_updateinfo
 from affineur.repositories.rpmmd.modules import read_modules
 from support import rpms
@@ -309,3 +315,156 @@ def test_excludes_of_the_main_section_are_forgotten_and_those_of_a_repository_ar
     assert dnf.says("updateinfo", "list", "--setopt=excludepkgs=a") == list_lines(
         ours(replace(case, installed=case.installed[1:]))
     )
+
+
+def rows(corpus: Path, name: str) -> tuple[Rpm, ...]:
+    """What rpm said of a real database."""
+    found = []
+    for line in (corpus / "rpmdb" / name / "packages.tsv").read_text().splitlines():
+        name, epoch, version, release, architecture, source, module, *_ = line.split("\t")
+        if architecture != "(none)":  # keys
+            number = "" if epoch == "(none)" else f"{epoch}:"
+            label = "" if module == "(none)" else module
+            source = re.sub(r"-[^-]+-[^-]+\.src\.rpm\Z", "", source)
+            found.append(Rpm(name, f"{number}{version}-{release}", architecture, source, module=label))
+    return tuple(found)
+
+
+def of_oval(path: Path) -> str:
+    """The notice that an OVAL definition of Red Hat's describes: its packages are those "earlier than" a version."""
+    document = json.loads(path.read_text())
+    about = document["Metadata"]
+    packages = re.findall(r'"Comment": "(\S+) is earlier than 0:(\S+)"', path.read_text())
+    return notice(
+        about["References"][0]["RefID"],
+        [(name, version, architecture, "") for name, version in packages for architecture in (X, I686)],
+        severity=about["Advisory"]["Severity"],
+        issued=f"{about['Advisory']['Issued']['Date']} 00:00:00",
+        cves=[each["RefID"] for each in about["References"] if each["Source"] == "CVE"],
+    )
+
+
+ARTICLE_RHEL = """\
+RHSA-2019:0679 Important/Sec. libssh2-1.4.3-12.el7_6.2.x86_64
+RHSA-2019:0710 Important/Sec. python-2.7.5-77.el7_6.x86_64
+RHSA-2019:0710 Important/Sec. python-libs-2.7.5-77.el7_6.x86_64
+"""
+
+
+@pytest.mark.corpus
+def test_the_articles_red_hat_enterprise_linux(corpus: Path, tmp_path: Path) -> None:
+    notices = tuple(of_oval(corpus / "errata" / f"RHSA-2019_{number}.oval.json") for number in ("0679", "0710"))
+    case = Case("RHEL", rows(corpus, "centos7-httpd24"), (notices,))
+    assert list_lines(ours(case)) == ARTICLE_RHEL.splitlines()
+    same(case, tmp_path)
+    errata = list(read_updateinfo([updateinfo(*notices).encode()], "rhel", "x"))
+    found = match_builds([rpm.package() for rpm in case.installed], errata)
+    assert [(finding.erratum.id, finding.source, finding.packages) for finding in found] == [
+        ("RHSA-2019:0679", "libssh2", ("libssh2",)),
+        ("RHSA-2019:0710", "python", ("python", "python-libs")),
+    ]
+    assert [len(finding.erratum.cves) for finding in found] == [4, 1]
+
+
+ARTICLE_FEDORA = """\
+Updates Information Summary: available
+    5 Security notice(s)
+        1 Moderate Security notice(s)
+        2 Low Security notice(s)
+    3 Bugfix notice(s)
+    2 Enhancement notice(s)
+"""
+
+
+def test_the_articles_fedora_two_of_whose_five_are_in_no_part(tmp_path: Path) -> None:
+    kinds = [("security", word) for word in ("Moderate", "Low", "Low", "None", "None")]
+    kinds += [("bugfix", "None")] * 3 + [("enhancement", "None")] * 2
+    notices = tuple(
+        notice(f"FEDORA-2020-{n}", [(f"p{n}", "2-1.fc31", X, "")], kind=kind, severity=word)
+        for n, (kind, word) in enumerate(kinds)
+    )
+    case = Case("Fedora", tuple(Rpm(f"p{n}", "1-1.fc31", X) for n in range(12)), ((), notices))
+    assert summary_lines(ours(case)) == ARTICLE_FEDORA.splitlines()
+    same(case, tmp_path)
+
+
+def test_the_articles_centos_of_which_dnf_says_nothing(tmp_path: Path) -> None:
+    rpms.needed("dnf", "createrepo_c", "rpm")
+    root = record(tmp_path / "root", A)
+    done = rpms.dnf(root, "--quiet", "updateinfo", repos={"base": rpms.repository(tmp_path / "base", [])})
+    assert (done.returncode, done.stdout) == (0, "")
+    assert summary_lines([]) == []
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("release", ["8", "9"])
+def test_almalinuxs_records_are_listed_as_dnf_lists_an_updateinfo_of_them(
+    corpus: Path, tmp_path: Path, release: str
+) -> None:
+    """Real notices, on the packages of CentOS 8 and on others in versions that some notice brings."""
+    dice = Random(8)
+    ecosystem = f"AlmaLinux:{release}"
+    errata: list[Erratum] = []
+    texts: list[str] = []
+    streams: set[tuple[str, str, str]] = set()
+    versions: dict[str, list[str]] = {}
+    count = 0
+    records = list(alma(corpus))
+    for content in records:
+        found = read_record(content, ("ALSA-", "ALBA-", "ALEA-"))
+        assert isinstance(found, dict)
+        count += 1
+        if ecosystem in found:
+            errata.append(as_erratum(found[ecosystem], {}, ecosystem, "records"))
+            texts.append(of_record(json.loads(content), ecosystem, streams, versions))
+    assert count == 5680
+    names = dice.sample(sorted(versions), 900)
+    made = [Rpm(name, dice.choice(versions[name]), dice.choice((X, X, N))) for name in names]
+    real = [rpm for rpm in rows(corpus, "centos8-modularitylabel") if rpm.name not in names] if release == "8" else []
+    enabled = {name: stream for name, stream, _ in sorted(streams) if dice.random() < 0.7}
+    case = Case("AlmaLinux", (*made, *real), (tuple(texts),), tuple(sorted(streams)), tuple(enabled.items()))
+    modules = read_modules((modules_yaml(case) or "").encode())
+    found_lines = listed([rpm.package() for rpm in case.installed], errata, active_contexts(modules.streams, enabled))
+    theirs = Dnf(case, tmp_path).says("updateinfo", "list")
+    assert len(theirs) > 1000
+    assert sorted(map(str.split, list_lines(found_lines))) == sorted(map(str.split, theirs))
+
+
+def alma(corpus: Path) -> Iterator[bytes]:
+    with tarfile.open(corpus / "errata" / "almalinux-osv.tar.xz") as archive:
+        for member in archive:
+            file = archive.extractfile(member) if member.name.endswith(".json") else None
+            if file is not None:
+                yield file.read()
+
+
+def of_record(record: Any, ecosystem: str, streams: set[tuple[str, str, str]], versions: dict[str, list[str]]) -> str:
+    """A record as one <update>, of all architectures that the test installs."""
+    summary = record["summary"]
+    word = summary.split(":")[0] if record["id"].startswith("ALSA") else "None"
+    kind = {"ALSA": "security", "ALBA": "bugfix", "ALEA": "enhancement"}[record["id"][:4]]
+    builds = [
+        (each["package"]["name"], each["ranges"][0]["events"][1]["fixed"])
+        for each in record["affected"]
+        if each["package"]["ecosystem"] == ecosystem
+    ]
+    for name, version in builds:
+        versions.setdefault(name, []).append(version)
+    modular = [build for build in builds if ".module" in build[1]]
+    named = [word.partition(":")[::2] for word in summary.split() if re.fullmatch(r"[\w.+-]+:[\w.+-]+", word)]
+    collections = [("", builds)] if not (modular and named) else [(":".join(each), modular) for each in named]
+    if modular and named:
+        assert len(modular) == len(builds)
+        streams.update((name, stream, "c1") for name, stream in named)
+    shown = ""
+    for module, own in collections:
+        text = notice(
+            record["id"],
+            [(name, version, architecture, "") for name, version in own for architecture in (X, N)],
+            kind=kind,
+            severity=word,
+            module=f"{module}:1:c1" if module else "",
+        )
+        shown += text[text.index("<collection") : text.index("</pkglist>")]
+    plain = notice(record["id"], [], kind=kind, severity=word)
+    return re.sub("<collection.*</collection>", lambda _: shown, plain)

@@ -237,6 +237,8 @@ def _applies(build: Build, active: Collection[str], own: str = "") -> bool:
         return True
     name, stream, _, context = (*build.module.split(":"), "", "", "", "")[:4]
     place = f"{name}:{stream}"
+    if not context and any(each.startswith(f"{place}:") for each in active):
+        return True
     return place in active or place == own or f"{place}:{context}" in active
 
 
