@@ -5,6 +5,7 @@ options are theirs alone. Only what is said in [main] needs a root for itself.
 """
 
 import dataclasses
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +17,19 @@ from affineur.repositories.rpmmd.primary import read_primary
 from support.rpm_roots import Rpm, primary, publish, record
 from support.rpms import dnf
 
-__all__ = ["Answer", "Main", "Module", "Place", "System", "ask_dnf", "ask_us", "joined", "ours", "prefixed"]
+__all__ = [
+    "Answer",
+    "Main",
+    "Module",
+    "Place",
+    "System",
+    "ask_dnf",
+    "ask_us",
+    "joined",
+    "made",
+    "ours",
+    "prefixed",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,7 +168,7 @@ def read_answer(text: str) -> Answer:
 
 def ask_us(system: System) -> Choice:
     """What we foretell, from the same primary.xml and modules.yaml."""
-    names = {rpm.name for rpm in system.installed}
+    names = {rpm.name for rpm in (*system.installed, *(rpm for place in system.places for rpm in place.packages))}
     offered = []
     for place in system.places:
         offers = OffersKept(read_primary([primary(place.packages)], place.id), names)
@@ -223,6 +236,9 @@ def prefixed(system: System, prefix: str) -> System:
                     module,
                     name=prefix + module.name,
                     artifacts=tuple(prefix + artifact for artifact in module.artifacts),
+                    requires=tuple(
+                        (name if name == "platform" else prefix + name, streams) for name, streams in module.requires
+                    ),
                 )
                 for module in each.modules
             ),
@@ -234,4 +250,80 @@ def prefixed(system: System, prefix: str) -> System:
         installed=tuple(map(rpm, system.installed)),
         places=tuple(map(place, system.places)),
         states=tuple(ModuleState(prefix + state.name, state.stream, state.state) for state in system.states),
+    )
+
+
+_VERSIONS = ("1-1", "1-2", "1.1-1", "2-1", "2~rc1-1", "2^git1-1", "1:1-1", "10-1", "2-1.el9", "2-1.el9_1")
+_ARCHITECTURES = ("noarch", "x86_64", "x86_64", "x86_64", "i686", "aarch64")
+_NAMES = ("a", "ab", "b", "b-c", "d")
+
+
+def made(seed: int) -> System:
+    """A system by chance: few names and versions, so that much meets."""
+    chance = random.Random(seed)
+
+    def rpm() -> Rpm:
+        name = chance.choice(_NAMES)
+        others = [each for each in _NAMES if each != name]
+        obsoletes, provides = "", ""
+        if chance.random() < 0.15:
+            flags = chance.choice(("", "LT", "LE", "EQ", "GE", "GT"))
+            version = chance.choice((*_VERSIONS, "1", "2"))
+            obsoletes = chance.choice(others) + (f" {flags} {version}" if flags else "")
+        if chance.random() < 0.1:
+            provides = chance.choice(others)
+        return Rpm(
+            name,
+            chance.choice(_VERSIONS),
+            chance.choice(_ARCHITECTURES),
+            obsoletes=(obsoletes,) if obsoletes else (),
+            provides=(provides,) if provides else (),
+        )
+
+    def patterns() -> tuple[str, ...]:
+        forms = (
+            "a",
+            "a*",
+            "b-?",
+            "*",
+            "b*.i686",
+            "a-1-1",
+            "b-c-2*",
+            "a-1:1-1.x86_64",
+            "[ab]",
+            "d.noarch",
+            "a-0:1-1",
+            "b-[!c]",
+        )
+        return tuple(chance.sample(forms, chance.randint(1, 2)))
+
+    def place(number: int) -> Place:
+        packages = tuple({each.nevra: each for each in (rpm() for _ in range(chance.randint(1, 9)))}.values())
+        modules: list[Module] = []
+        for name in ("m", "n"):
+            for stream in ("1", "2"):
+                if chance.random() < 0.3:
+                    some = chance.sample(packages, chance.randint(1, len(packages)))
+                    other = "n" if name == "m" else "m"
+                    wants = (other, (chance.choice(("1", "2", "-1")),)) if chance.random() < 0.2 else None
+                    artifacts = tuple(each.nevra for each in some)
+                    requires = (wants,) if wants else ()
+                    modules.append(Module(name, stream, artifacts, context=f"c{number}", requires=requires))
+        return Place(
+            f"r{number}",
+            packages,
+            exclude=patterns() if chance.random() < 0.25 else (),
+            includepkgs=patterns() if chance.random() < 0.15 else (),
+            priority=chance.choice((99, 99, 99, 50)),
+            module_hotfixes=chance.random() < 0.1,
+            modules=tuple(modules),
+            defaults=tuple((name, chance.choice("12")) for name in "mn" if chance.random() < 0.3),
+        )
+
+    states = [ModuleState(name, chance.choice("12"), "enabled") for name in "mn" if chance.random() < 0.2]
+    installed = {each.nevra: each for each in (rpm() for _ in range(chance.randint(1, 6)))}
+    return System(
+        tuple(dataclasses.replace(each, obsoletes=(), provides=()) for each in installed.values()),
+        tuple(place(number) for number in range(chance.randint(1, 3))),
+        tuple(states),
     )

@@ -3,7 +3,7 @@
 Sources: dnf.conf(5) § excludepkgs, includepkgs, module_hotfixes; dnf's documentation, "Modularity".
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -17,6 +17,7 @@ from affineur.repositories.rpmmd.modules import Modules
 __all__ = ["Candidate", "Filtered", "Offered", "filtered"]
 
 
+SOURCES = ("src", "nosrc")
 _MODULAR = ".module"  # in the release of packages that are built in modules: `1.module+el8.0.0+…`, `1.module_el8…`
 
 
@@ -40,10 +41,6 @@ class Candidate(msgspec.Struct, frozen=True, eq=False):
     repository: Repository
     offer: Offer
 
-    @property
-    def nevra(self) -> Nevra:
-        return Nevra.of(self.offer.name, self.offer.version, self.offer.architecture)
-
 
 class Filtered(msgspec.Struct, frozen=True):
     """What is left.
@@ -62,10 +59,14 @@ class Filtered(msgspec.Struct, frozen=True):
 
 
 def filtered(installed: Sequence[Package], offered: Sequence[Offered], configuration: RpmConfiguration) -> Filtered:
-    """Apply architectures, excludes and modules."""
+    """Apply architectures, excludes and modules. dnf lists updates of any architecture that is installed."""
     usable = compatible(configuration.basearch)
+    any_architecture = configuration.manager == "dnf"
     candidates = [
-        Candidate(each.repository, offer) for each in offered for offer in each.offers if offer.architecture in usable
+        Candidate(each.repository, offer)
+        for each in offered
+        for offer in each.offers
+        if offer.architecture not in SOURCES and (any_architecture or offer.architecture in usable)
     ]
     hidden: dict[int, str] = {}
     active = Activation((), ())
@@ -74,15 +75,14 @@ def filtered(installed: Sequence[Package], offered: Sequence[Offered], configura
         modules = [each.modules for each in offered if each.modules]
         active = activated(modules, configuration.modules, configuration.platform)
         problems += [*map(_modules_unread, (each for each in offered if each.modules_unread)), *active.problems]
-        _behind_modules(candidates, modules, active, hidden)
+        _behind_modules(candidates, modules, active, usable, hidden)
         unread = {each.repository.id for each in offered if each.modules_unread}
         _of_other_kind([each for each in candidates if each.repository.id in unread], installed, hidden)
-    _not_included(candidates, hidden)
-    _excluded(candidates, configuration, hidden)
-    kept = list(installed)
-    for pattern in configuration.exclude:
-        gone = {id(package) for package in matching(pattern, installed, _identity)}
-        kept = [package for package in kept if id(package) not in gone]
+    everything: list[Candidate | Package] = [*candidates, *installed]
+    for each in offered:
+        _not_included(each.repository, everything, hidden)
+    gone = _excluded([each.repository for each in offered], everything, configuration, hidden)
+    kept = [package for package in installed if id(package) not in gone]
     return Filtered(
         kept,
         [each for each in candidates if id(each) not in hidden],
@@ -92,38 +92,44 @@ def filtered(installed: Sequence[Package], offered: Sequence[Offered], configura
     )
 
 
-def _identity(package: Package) -> Nevra:
-    return Nevra.of(package.name, package.version, package.architecture)
+def _identity(package: Candidate | Package) -> Nevra:
+    if isinstance(package, Package):
+        return Nevra.of(package.name, package.version, package.architecture)
+    return Nevra.of(package.offer.name, package.offer.version, package.offer.architecture)
 
 
-def _nevra(candidate: Candidate) -> Nevra:
-    return candidate.nevra
+def _meant(pattern: str, everything: Sequence[Candidate | Package]) -> list[Candidate | Package]:
+    """Which form a pattern has is told by all packages, whosever the pattern is."""
+    return matching(pattern, everything, _identity)
 
 
-def _excluded(candidates: Sequence[Candidate], configuration: RpmConfiguration, hidden: dict[int, str]) -> None:
+def _excluded(
+    repositories: Iterable[Repository],
+    everything: Sequence[Candidate | Package],
+    configuration: RpmConfiguration,
+    hidden: dict[int, str],
+) -> set[int]:
+    """Hide what is excluded, and give the ids of all that [main] excludes, installed packages among them."""
+    gone: set[int] = set()
     for pattern in configuration.exclude:
-        for candidate in matching(pattern, candidates, _nevra):
-            hidden.setdefault(id(candidate), f"[main] excludes {pattern}")
-    for repository, own in _by_repository(candidates):
+        for each in _meant(pattern, everything):
+            gone.add(id(each))
+            hidden.setdefault(id(each), f"[main] excludes {pattern}")
+    for repository in repositories:
         for pattern in repository.exclude:
-            for candidate in matching(pattern, own, _nevra):
-                hidden.setdefault(id(candidate), f"{_place(repository)} excludes {pattern}")
+            for each in _meant(pattern, everything):
+                if isinstance(each, Candidate) and each.repository is repository:
+                    hidden.setdefault(id(each), f"{_place(repository)} excludes {pattern}")
+    return gone
 
 
-def _not_included(candidates: Sequence[Candidate], hidden: dict[int, str]) -> None:
-    for repository, own in _by_repository(candidates):
-        if repository.includepkgs:
-            meant = {id(each) for pattern in repository.includepkgs for each in matching(pattern, own, _nevra)}
-            for candidate in own:
-                if id(candidate) not in meant:
-                    hidden.setdefault(id(candidate), f"{_place(repository)} includes other packages only")
-
-
-def _by_repository(candidates: Iterable[Candidate]) -> list[tuple[Repository, list[Candidate]]]:
-    found: dict[str, tuple[Repository, list[Candidate]]] = {}
-    for candidate in candidates:
-        found.setdefault(candidate.repository.id, (candidate.repository, []))[1].append(candidate)
-    return list(found.values())
+def _not_included(repository: Repository, everything: Sequence[Candidate | Package], hidden: dict[int, str]) -> None:
+    if not repository.includepkgs:
+        return
+    meant = {id(each) for pattern in repository.includepkgs for each in _meant(pattern, everything)}
+    for each in everything:
+        if isinstance(each, Candidate) and each.repository is repository and id(each) not in meant:
+            hidden.setdefault(id(each), f"{_place(repository)} includes other packages only")
 
 
 def _place(repository: Repository) -> str:
@@ -136,7 +142,11 @@ def _modules_unread(each: Offered) -> str:
 
 
 def _behind_modules(
-    candidates: Sequence[Candidate], modules: Sequence[Modules], active: Activation, hidden: dict[int, str]
+    candidates: Sequence[Candidate],
+    modules: Sequence[Modules],
+    active: Activation,
+    usable: Collection[str],
+    hidden: dict[int, str],
 ) -> None:
     """Hide what belongs to module streams that are not active, and what active ones stand before."""
     inside = {artifact for stream in active.streams for artifact in stream.artifacts}
@@ -150,7 +160,7 @@ def _behind_modules(
         if artifact in outside:
             stream = outside[artifact]
             hidden[id(candidate)] = f"its module stream {stream.name}:{stream.stream} is not active"
-        elif offer.name in names or any(name in names for name in offer.provides):
+        elif offer.name in names or (offer.architecture in usable and any(name in names for name in offer.provides)):
             hidden[id(candidate)] = "an active module stream has packages of this name"
 
 
