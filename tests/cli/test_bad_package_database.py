@@ -58,9 +58,7 @@ def test_a_whiteout_hides_the_package_database(updated: World) -> None:
     unknown(done, "no package was found")
 
 
-@pytest.mark.parametrize(
-    "database", ["var/lib/rpm/rpmdb.sqlite", "usr/lib/sysimage/rpm/Packages.db", "usr/lib/opkg/status"]
-)
+@pytest.mark.parametrize("database", ["var/lib/pacman/local/ALPM_DB_VERSION", "usr/lib/opkg/status"])
 def test_a_second_package_database_that_is_not_read(updated: World, database: str) -> None:
     document = unknown(
         on_top(updated, tar_of({database: b"something"})).run(*ASSESS), "not all of the image could be read"

@@ -54,8 +54,6 @@ def test_names_the_layer_of_the_record_and_the_distribution() -> None:
     ("path", "kind"),
     [
         ("var/lib/dpkg/updates/0001", "dpkg's journal"),
-        ("var/lib/rpm/rpmdb.sqlite", "rpm"),
-        ("usr/lib/sysimage/rpm/Packages.db", "rpm"),
         ("var/lib/pacman/local/ALPM_DB_VERSION", "pacman"),
         ("var/db/pkg/app-shells/bash-5/PF", "portage"),
     ],
@@ -70,7 +68,8 @@ def test_other_databases_are_named_and_make_the_list_incomplete(path: str, kind:
 
 
 def test_a_removed_database_is_not_there() -> None:
-    image = Layers(layer(file("var/lib/rpm/Packages", "x"), file(STATUS, record("a"))), layer(whiteout("var/lib/rpm")))
+    other = "var/lib/pacman/local/ALPM_DB_VERSION"
+    image = Layers(layer(file(other, "9"), file(STATUS, record("a"))), layer(whiteout("var/lib/pacman")))
     assert installed(image, image.layers, None).complete
 
 

@@ -5,9 +5,19 @@ from typing import Any, ClassVar, Protocol
 
 import msgspec
 
-from affineur.errors import ContentError, LimitExceeded, MalformedArchive, MalformedDatabase, MalformedDocument
+from affineur.errors import (
+    ContentError,
+    LimitExceeded,
+    MalformedArchive,
+    MalformedDatabase,
+    MalformedDocument,
+    UnsupportedContent,
+)
 
-__all__ = ["Broken", "Entry", "LayerFacts", "Reader", "Verbatim", "encoded"]
+__all__ = ["VERBATIM_MAX", "Broken", "Entry", "LayerFacts", "Reader", "Verbatim", "encoded"]
+
+VERBATIM_MAX = 4 * 1024 * 1024
+"""Bytes of a file that is kept as it is, where no other limit is given."""
 
 
 class Reader(Protocol):
@@ -51,7 +61,7 @@ class Verbatim(msgspec.Struct, frozen=True):
     name: str
     version: int
     paths: tuple[str, ...]
-    limit: int = 4 * 1024 * 1024
+    limit: int = VERBATIM_MAX
     settled_by: tuple[str, ...] = ()
     facts_type: ClassVar[Any] = bytes
 
@@ -82,7 +92,9 @@ class Broken(msgspec.Struct, frozen=True, array_like=True):
 
 _ERRORS: dict[str, type[ContentError]] = {
     kind.__name__: kind
-    for kind in (ContentError, LimitExceeded, MalformedArchive, MalformedDatabase, MalformedDocument)
+    for kind in (
+        *(ContentError, LimitExceeded, MalformedArchive, MalformedDatabase, MalformedDocument, UnsupportedContent),
+    )
 }
 
 

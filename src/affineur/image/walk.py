@@ -15,7 +15,7 @@ import msgspec
 from affineur.errors import ContentError
 from affineur.evidence import Unassessed
 from affineur.image.interest import Interest, literal
-from affineur.image.reader import Entry, LayerFacts, Reader, Verbatim, encoded
+from affineur.image.reader import VERBATIM_MAX, Entry, LayerFacts, Reader, Verbatim, encoded
 from affineur.image.scan import scanned
 from affineur.image.view import Located, View
 from affineur.oci.descriptor import Descriptor
@@ -148,11 +148,12 @@ class Tree:
         """Path to error for each wanted file that breaks its own format or a limit."""
         return self._views[reader.name].broken
 
-    def also(self, paths: Sequence[str]) -> None:
+    def also(self, paths: Sequence[str], limit: int = VERBATIM_MAX) -> None:
         """Fetch further files that content named, all at once; `read` then has them.
 
         Args:
             paths: absolute inside the image; where one climbs above its root, the root is meant, as in a chroot.
+            limit: bytes of the largest of them that is read.
         """
         new = {path for path in (_inside(path) for path in paths) if path and not self._at_hand(path)}
         if not new:
@@ -161,7 +162,7 @@ class Tree:
             raise ContentError(f"the image's content names more than {ASKED_MAX} further files")
         self._asked |= new
         self._asked_rounds += 1
-        view = View(Verbatim(f"also {self._asked_rounds}", 1, tuple(map(literal, sorted(new)))))
+        view = View(Verbatim(f"also {self._asked_rounds}", 1, tuple(map(literal, sorted(new))), limit))
         self._views[view.reader.name] = view
         self._pass([(view, view.interest)], self._usable)
         self._search(view)

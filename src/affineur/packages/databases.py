@@ -1,6 +1,6 @@
 """The package databases of an image, whatever the manager: wanted together, so that one walk settles them all."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Protocol
 
 import msgspec
@@ -11,6 +11,7 @@ from affineur.image.walk import Tree
 from affineur.packages.apk import APK
 from affineur.packages.dpkg import DPKG
 from affineur.packages.inventory import Package
+from affineur.packages.rpm.database import JOURNAL, RPM
 
 __all__ = ["DATABASES", "PACKAGES", "Recorded", "recorded"]
 
@@ -36,7 +37,7 @@ class Database(Protocol):
     def extract(self, path: str, content: bytes) -> list[Package]: ...
 
 
-DATABASES: tuple[Database, ...] = (DPKG, APK)
+DATABASES: tuple[Database, ...] = (DPKG, APK, RPM)
 
 
 class PackageDatabases:
@@ -91,9 +92,30 @@ def recorded(tree: Tree) -> tuple[Recorded, ...]:
     Raises:
         MalformedDatabase, LimitExceeded, UnsupportedContent: a database cannot be read; nothing can be told then.
     """
-    for error in tree.broken(PACKAGES).values():
-        raise error
-    found = {located.real: located for located in tree.facts(PACKAGES).values()}  # two names may lead to one file
-    return tuple(
-        Recorded(package, located.layer, located.real) for located in found.values() for package in located.facts
-    )
+    broken = tree.broken(PACKAGES)
+    logs = {path for path in broken if path.endswith(JOURNAL)}
+    logged = {path.removesuffix(JOURNAL) for path in logs}
+    for path, error in broken.items():
+        if path not in logs | logged:
+            raise error
+    found = {  # two names may lead to one file
+        located.real: located for path, located in tree.facts(PACKAGES).items() if path not in logged
+    }
+    whole = [Recorded(package, each.layer, each.real) for each in found.values() for package in each.facts]
+    return (*whole, *_with_logs(tree, sorted(logged)))
+
+
+def _with_logs(tree: Tree, paths: Sequence[str]) -> Iterator[Recorded]:
+    """The packages of SQLite databases beside which lies a log: read again, whole, together with it."""
+    if not paths:
+        return
+    tree.also([name for path in paths for name in (path, path + JOURNAL)], RPM.limit)
+    seen: list[tuple[bytes, bytes]] = []
+    for path in paths:
+        content, journal = tree.read(path), tree.read(path + JOURNAL) or b""
+        if content is None or (content, journal) in seen:  # a log that was left behind; or a second name of the same
+            continue
+        seen.append((content, journal))
+        layer = max(tree.layer_of(path) or 0, tree.layer_of(path + JOURNAL) or 0)
+        for package in RPM.read({path: content, path + JOURNAL: journal}):
+            yield Recorded(package, layer, path)

@@ -18,13 +18,8 @@ class OtherDatabases:
     """Tells that package databases are there that are not read yet; their content is not looked at."""
 
     name: ClassVar[str] = "other databases"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     paths: ClassVar[tuple[str, ...]] = (
-        *(
-            f"{folder}/{file}"
-            for folder in ("var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm")
-            for file in ("rpmdb.sqlite", "Packages.db", "Packages")
-        ),
         "var/lib/pacman/local/ALPM_DB_VERSION",
         "var/db/pkg/*/*/PF",
         "usr/lib/opkg/status",
@@ -40,7 +35,6 @@ class OtherDatabases:
 
 OTHERS = OtherDatabases()
 _KIND = {
-    "rpm": "rpm",
     "pacman": "pacman",
     "pkg": "portage",
     "opkg": "opkg",

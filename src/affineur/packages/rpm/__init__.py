@@ -1,0 +1,1 @@
+"""rpm's database, in each of its formats, and the headers that it holds."""
