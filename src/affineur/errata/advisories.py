@@ -2,8 +2,8 @@
 
 `ALPINE-CVE-…` records are made from Alpine's security database and the CVE's own record; `CGA-…` records are Wolfi's
 and Chainguard's. Which versions fix what is read from the databases themselves (secdb.py), of which these are copies;
-and their `published` is the flaw's date, not the fix's: ALPINE-CVE-2026-57452 is of 2026-06-25, and fixed in a version
-of vim that was made much later.
+and their `published` is the flaw's date, not the fix's: ALPINE-CVE-2026-57452 is of 2026-06-25, when vim had a fix in
+9.2.0671; Alpine 3.23 has it since 9.2.0854-r0, which that date says nothing about.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
