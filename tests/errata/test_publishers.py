@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from affineur.errata.publishers import Ecosystems, ecosystems, publishes
+from affineur.errata.publishers import Ecosystems, ecosystems, errata_from, publishes
 
 
 class Named(NamedTuple):
@@ -30,6 +30,18 @@ def test_each_distribution_has_its_word_and_strangers_are_unknown(identifier: st
     found, sentence = publishes(identifier)
     assert found == word
     assert sentence.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "place"),
+    [
+        ("debian ubuntu", "osv"),
+        ("rhel fedora almalinux rocky ol amzn opensuse-leap sles sled sl-micro photon mariner azurelinux", "updateinfo"),
+        ("centos opensuse-tumbleweed kali hannah-montana-linux", "none"),
+    ],
+)
+def test_errata_are_read_where_the_distribution_has_them(identifiers: str, place: str) -> None:
+    assert {errata_from(identifier) for identifier in identifiers.split()} == {place}
 
 
 @pytest.mark.parametrize(

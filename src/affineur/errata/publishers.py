@@ -13,7 +13,7 @@ import msgspec
 from affineur.errata.data import data
 from affineur.packages.osrelease import Release
 
-__all__ = ["Ecosystems", "ecosystems", "publishes"]
+__all__ = ["Ecosystems", "ecosystems", "errata_from", "publishes"]
 
 
 class Ecosystems(msgspec.Struct, frozen=True):
@@ -35,6 +35,7 @@ class Ecosystems(msgspec.Struct, frozen=True):
 class _Publisher(msgspec.Struct, forbid_unknown_fields=True):
     publishes: str
     statement: str
+    errata: str = ""
     feed: str = ""
     notices: tuple[str, ...] = ()
 
@@ -50,6 +51,18 @@ def publishes(distribution_id: str) -> tuple[str, str]:
         named = f"'{distribution_id}'" if distribution_id else "this image's distribution"
         return "unknown", f"It is not known what {named} publishes about the flaws that its updates fix."
     return found.publishes, found.statement
+
+
+def errata_from(distribution_id: str) -> str:
+    """Say where this program reads a distribution's errata.
+
+    Returns:
+        "osv" (see `ecosystems`), "updateinfo" (of its repositories) or "none".
+    """
+    found = _publishers().get(distribution_id)
+    if found is None:
+        return "none"
+    return found.errata or ("osv" if found.feed else "none")
 
 
 def ecosystems(release: Release) -> Ecosystems | str:
