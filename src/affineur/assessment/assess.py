@@ -10,14 +10,16 @@ from affineur.assessment.contents import Contents, read_contents
 from affineur.assessment.judgement import judged
 from affineur.assessment.means import Means
 from affineur.assessment.model import Assessment
+from affineur.assessment.rpm import look as rpm
+from affineur.assessment.unfixed import with_unfixed
 from affineur.http.addresses import Reach
 from affineur.source.source import Source
 from affineur.trust.policy import Policy
 
 __all__ = ["assess"]
 
-READERS = apt.READERS
-LOOK = {"dpkg": apt.look}
+READERS = (*apt.READERS, *rpm.READERS)
+LOOK = {"dpkg": apt.look, "rpm": rpm.look}
 """By the manager whose packages they are."""
 
 
@@ -35,7 +37,8 @@ def assess(source: Source, means: Means, policy: Policy) -> Assessment:
         contents = read_contents(source, means.platform, means.layers, READERS, stage.advance)
         stage.note = f"{contents.tree.fetched} of {len(contents.image.layers)} layers fetched"
     look = LOOK.get(contents.manager, apt.look)
-    return judged(look(contents, means, _reach(contents, means)), means, policy)
+    assessment = judged(look(contents, means, _reach(contents, means)), means, policy)
+    return assessment if means.unfixed is None else with_unfixed(assessment, contents, means.unfixed)
 
 
 def _reach(contents: Contents, means: Means) -> Reach:

@@ -15,7 +15,9 @@ from affineur.settings import Settings
 
 if TYPE_CHECKING:
     from affineur.errata.feeds import Feeds
+    from affineur.errata.unfixedfeeds import UnfixedFeeds
     from affineur.http.client import Client
+    from affineur.repositories.rpmmd.reference import ReferenceRepository
     from affineur.store.feeds import Texts
     from affineur.store.offers import OfferStore
 
@@ -30,12 +32,14 @@ class Means(msgspec.Struct, frozen=True):
         releases: the newest dates of suites seen before, against rollback.
         feeds: published notices; None for none.
         changelogs: those read before.
+        repositories: the user's own reference repositories.
         offers: of rpm-md repositories read before.
         entitled: whether the user has an entitlement that is shown to a host.
         now: the real clock; metadata is judged by it.
         as_of: the day that the grade is asked for.
         references: the user's own reference suites.
         offline: read no .deb for its changelog.
+        unfixed: vendors' word on flaws without a fix; None where it is not asked for.
     """
 
     client: "Client"
@@ -50,5 +54,7 @@ class Means(msgspec.Struct, frozen=True):
     references: tuple[ReferenceSuite, ...] = ()
     platform: Platform | None = None
     offline: bool = False
+    unfixed: "UnfixedFeeds | None" = None
+    repositories: "tuple[ReferenceRepository, ...]" = ()
     offers: "OfferStore | None" = None
     entitled: Callable[[str], bool] | None = None

@@ -8,6 +8,7 @@ from datetime import date, datetime
 import msgspec
 
 from affineur.errata.erratum import CVE, Erratum, Severity
+from affineur.errata.unfixed import UnfixedCVE
 from affineur.evidence import Evidence, Unassessed
 from affineur.repositories.update import Update
 from affineur.trust.model import Grade, Lifecycle, Verdict
@@ -22,6 +23,7 @@ __all__ = [
     "Notice",
     "SuiteFacts",
     "Unfixed",
+    "UnfixedCVE",
 ]
 
 
@@ -177,3 +179,4 @@ class Assessment(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     today: date | None = None
     foreign: tuple[ForeignPackage, ...] = ()
     notices: tuple[Notice, ...] = ()  # by what the image would be offered, as `dnf updateinfo list` has them
+    unfixed: tuple[UnfixedCVE, ...] | None = None  # not asked for, or not told

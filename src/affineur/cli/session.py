@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from affineur.assessment.model import Assessment
     from affineur.cli.progress import ShownProgress
     from affineur.errata.feeds import Feeds
+    from affineur.errata.unfixedfeeds import UnfixedFeeds
     from affineur.http.addresses import AddressPolicy
     from affineur.http.client import Client
     from affineur.http.mirrors import MirrorMap
@@ -71,7 +72,7 @@ class Session:
             error.args = (self.client.hidden(str(error)),)
         if "progress" in made:
             self.progress.close()
-        for name in ("client", "layers", "releases", "changelogs", "feeds"):
+        for name in ("client", "layers", "releases", "changelogs", "unfixed", "feeds"):
             if made.get(name) is not None:
                 made[name].close()
         if self._timings and "progress" in made:
@@ -165,12 +166,19 @@ class Session:
         return Entitlements.read(self._entitlement_dir, (origin_of(place)[1:] for place in places))
 
     def assess(
-        self, reference: str, as_of: datetime | None, policy: Path | None, entitlement_dir: Path | None = None
+        self,
+        reference: str,
+        as_of: datetime | None,
+        policy: Path | None,
+        entitlement_dir: Path | None = None,
+        *,
+        unfixed: bool = False,
     ) -> "Assessment":
         """Judge an image. Raises InvalidPolicy, InvalidSettings, and what `assessment.assess` raises.
 
         Args:
             entitlement_dir: the user's entitlements; nothing must have been asked before.
+            unfixed: ask the vendors about flaws without a fix, too.
         """
         self._entitlement_dir = entitlement_dir
         from affineur.assessment.assess import assess
@@ -190,6 +198,7 @@ class Session:
             references=self.references,
             platform=self.platform,
             offline=self.offline,
+            unfixed=self.unfixed if unfixed else None,
             offers=self.offers,
             entitled=self._entitled,
         )
@@ -234,6 +243,24 @@ class Session:
         from affineur.store.offers import OfferStore
 
         return OfferStore(self.cache / "offers")
+
+    @cached_property
+    def unfixed(self) -> "UnfixedFeeds":
+        """Vendors' word on flaws without a fix."""
+        from affineur.errata.unfixedfeeds import UnfixedFeeds
+        from affineur.store.feeds import FeedStore
+
+        chosen = self.settings.feeds
+        places = chosen.unfixed
+        return UnfixedFeeds(
+            FeedStore(self.cache),
+            self.client,
+            {"debian": places.debian, "ubuntu": places.ubuntu, "redhat": places.redhat},
+            self.feeds,
+            offline=self.offline,
+            budget_s=chosen.budget_s,
+            progress=self.progress,
+        )
 
     @cached_property
     def changelogs(self) -> "Texts":

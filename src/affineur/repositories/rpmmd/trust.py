@@ -18,7 +18,7 @@ from affineur.repositories.rpmmd.model import Repository, Trust
 if TYPE_CHECKING:
     from affineur.http.client import Client
 
-__all__ = ["Signed", "Trusted", "judged", "keys_of", "served_by", "signed_by"]
+__all__ = ["Signed", "Trusted", "judged", "key_paths", "keys_of", "served_by", "signed_by"]
 
 
 class Trusted(msgspec.Struct, frozen=True):
@@ -76,6 +76,11 @@ def keys_of(
         return merged((*found, *trusted.certificates)), tuple(problems)
     except ContentError as error:
         return trusted.certificates, (*problems, str(error))
+
+
+def key_paths(repository: Repository) -> list[str]:
+    """The paths in the image that a repository's gpgkey means."""
+    return [path for path in map(_path, repository.gpgkey) if path is not None]
 
 
 def _path(url: str) -> str | None:

@@ -1,0 +1,246 @@
+"""From what is installed to what dnf, yum or zypper would offer, what is published, and what the image lacks."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+
+import msgspec
+
+from affineur.assessment.contents import Contents
+from affineur.assessment.errata import Errata, out_by_now, upgraded
+from affineur.assessment.found import Found
+from affineur.assessment.means import Means
+from affineur.assessment.model import Deviation, ForeignPackage, Notice
+from affineur.assessment.rpm.origin import foreign, of_another_release
+from affineur.assessment.rpm.place import Place, read_place
+from affineur.assessment.rpm.suites import evidence, states, suite_facts
+from affineur.assessment.sentences import listed
+from affineur.errata import builds, coverage
+from affineur.errata.erratum import Erratum
+from affineur.errata.publishers import publishes
+from affineur.evidence import Unassessed
+from affineur.http.addresses import Reach
+from affineur.image.reader import Verbatim
+from affineur.repositories.reference import NoReference
+from affineur.repositories.rpmmd.activation import activated
+from affineur.repositories.rpmmd.choose import Choice, choose
+from affineur.repositories.rpmmd.configuration import PATHS, read_configuration
+from affineur.repositories.rpmmd.fetch import Fetcher
+from affineur.repositories.rpmmd.model import Fetched, RpmConfiguration
+from affineur.repositories.rpmmd.published import Published, read_references
+from affineur.repositories.rpmmd.reference import ReferenceRepository, references_for, trusted_by
+from affineur.repositories.rpmmd.trust import key_paths
+from affineur.repositories.update import Update
+
+__all__ = ["READERS", "look"]
+
+RPM = Verbatim("rpm repositories", 1, PATHS)
+READERS = (RPM,)
+ENTITLED_HOST = "cdn.redhat.com"
+AT_ONCE = 4  # repositories read side by side
+
+
+class _Read(msgspec.Struct, frozen=True):
+    """What was read of repositories.
+
+    Attributes:
+        own: the image's enabled repositories, in its order; `choice` is what its manager would take of them.
+        references: what ought to have been read of the distribution's; `published` is what came of it, each with its
+            place, where it was found.
+        active: the module streams in use, `name:stream:context`.
+    """
+
+    contents: Contents
+    configuration: RpmConfiguration
+    own: tuple[Place, ...]
+    choice: Choice
+    references: tuple[ReferenceRepository, ...] | NoReference
+    published: tuple[tuple[Published, Place | None], ...]
+    active: frozenset[str]
+
+
+def look(contents: Contents, means: Means, reach: Reach) -> Found:
+    """Ask the image's and the distribution's rpm-md repositories.
+
+    Args:
+        reach: how local the URLs that the image chooses may lead.
+    """
+    read = _read(contents, means, reach)
+    trusted = [place for each, place in read.published if place is not None and each.verified]
+    published = _notices(trusted)
+    newer = builds.errata_of_updates(
+        choose(contents.packages, [place.offered for place in trusted], _neutral(read.configuration)).updates,
+        published,
+        read.active,
+    )
+    findings = [out_by_now(each, means.now) for each in builds.match_builds(contents.packages, published, read.active)]
+    rebuilt = upgraded(contents.packages, newer)
+    gaps = tuple(_gaps(read, newer, means.now))
+    others = tuple(_foreign(read, trusted))
+    own = _notices(read.own)
+    updates = builds.errata_of_updates(read.choice.updates, [*published, *own], read.active)
+    return Found(
+        contents=contents,
+        suites=tuple(suite_facts(read.own, read.published)),
+        states=tuple(states(read.published, read.references)),
+        updates=tuple(_placed(update, read.own) for update in updates),
+        notices=tuple(_notice(line) for line in builds.listed(contents.packages, own, read.active)),
+        errata=Errata(tuple(findings), tuple(newer), gaps, (), (), ()),
+        foreign=others,
+        foreign_untold=_foreign_untold(read),
+        unknown=tuple(_unknown(read, gaps, others)),
+        deviations=tuple(_deviations(read)),
+        unassessed=tuple(_unassessed(read, others)),
+        evidence=tuple(evidence([*read.own, *trusted], means.now)),
+        rebuilt=tuple(rebuilt),
+        left=tuple(finding.erratum for finding in builds.match_builds(rebuilt, published, read.active)),
+    )
+
+
+def _read(contents: Contents, means: Means, reach: Reach) -> _Read:
+    os_release, architecture = contents.os_release, contents.image.platform.architecture
+    configuration = read_configuration(contents.files(RPM), contents.packages, architecture, os_release)
+    enabled = [repository for repository in configuration.repositories if repository.enabled]
+    # all at once: each further question would read the layers again
+    contents.tree.also([path for each in enabled for path in key_paths(each)])
+    entitled = means.entitled is not None and means.entitled(ENTITLED_HOST)
+    references = references_for(os_release, architecture, means.repositories, entitled=entitled)
+    trusted = None if isinstance(references, NoReference) else trusted_by(references)
+    fetcher = Fetcher(means.client, configuration, contents.tree.read, means.now, reach, means.entitled, trusted)
+    names = frozenset(package.name for package in contents.packages)
+    places: dict[tuple[str, str], Place] = {}
+    with means.progress.stage("repositories"):
+        fetched = fetcher.fetch_all(enabled)
+        published: tuple[Published, ...] = ()
+        if not isinstance(references, NoReference):
+            published = read_references(references, fetcher, configuration, means.now)
+        every = [*fetched, *(each.fetched for each in published if each.fetched is not None)]
+        distinct = {(each.url, each.digest or each.repository.id): each for each in every}
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            found = pool.map(
+                lambda each: read_place(fetcher, each, names, os_release.id, means.offers), distinct.values()
+            )
+            places = dict(zip(distinct, found, strict=True))
+
+    def place_of(each: Fetched) -> Place:
+        place = places[each.url, each.digest or each.repository.id]
+        return msgspec.structs.replace(place, fetched=each)  # the same content, as this section has it
+
+    own = tuple(map(place_of, fetched))
+    choice = choose(contents.packages, [place.offered for place in own], configuration)
+    activation = activated(
+        [each.modules for each in own if each.modules], configuration.modules, configuration.platform
+    )
+    return _Read(
+        contents,
+        configuration,
+        own,
+        choice,
+        references,
+        tuple((each, place_of(each.fetched) if each.fetched is not None else None) for each in published),
+        frozenset(f"{each.name}:{each.stream}:{each.context}" for each in activation.streams),
+    )
+
+
+def _neutral(configuration: RpmConfiguration) -> RpmConfiguration:
+    """The distribution's own answer: no excludes."""
+    return msgspec.structs.replace(configuration, exclude=(), unanswerable=())
+
+
+def _notices(places: Sequence[Place]) -> list[Erratum]:
+    return builds.joined(erratum for place in places for erratum in place.notices)
+
+
+def _notice(line: builds.Listed) -> Notice:
+    erratum, build = line
+    return Notice(erratum.id, erratum.kind, erratum.severity, build.name, build.architecture, build.version)
+
+
+def _placed(update: Update, own: Sequence[Place]) -> Update:
+    place = next((each for each in own if each.fetched.repository.id in update.suites), None)
+    return msgspec.structs.replace(update, manager="rpm", base_uri=place.fetched.base_uri if place else "")
+
+
+def _gaps(read: _Read, newer: Sequence[Update], now: datetime) -> Iterator[str]:
+    """Why a notice that is out may not be among those that were read."""
+    published, statement = publishes(read.contents.os_release.id)
+    if published in ("nothing", "unknown"):
+        yield statement.rstrip(".")
+        return
+    held = []
+    errata = [erratum for _, place in read.published if place for erratum in place.notices]
+    for each, place in read.published:
+        if place is None or place.has_notices is None:
+            continue  # said as a problem of the repository
+        uncovered = coverage.uncovered([u for u in newer if place.fetched.repository.id in u.suites], errata)
+        held.append(
+            coverage.Held(
+                each.reference.name,
+                place.notice_count,
+                coverage.newest_of(place.notices, now),
+                place.newest,
+                len(uncovered),
+            )
+        )
+    yield from coverage.gaps(held)
+    unread = [place.fetched.repository.id for _, place in read.published if place and place.modules_unread]
+    if unread and any(package.module for package in read.contents.packages):
+        yield f"which notices are about module streams could not be told: modules of {listed(unread)}"
+
+
+def _foreign(read: _Read, trusted: Sequence[Place]) -> Iterator[ForeignPackage]:
+    if _foreign_untold(read) or isinstance(read.references, NoReference):
+        return
+    keys = {key for reference in read.references for key in reference.trusted.keys}
+    offers = [offer for place in trusted for offer in place.offers]
+    yield from foreign(read.contents.packages, offers, keys)
+
+
+def _foreign_untold(read: _Read) -> str:
+    if isinstance(read.references, NoReference):
+        return read.references.why
+    unread = [each.reference.name for each, place in read.published if place is None or not place.read]
+    return f"{listed(unread)} could not be read" if unread else ""
+
+
+def _unknown(read: _Read, gaps: Sequence[str], others: Sequence[ForeignPackage]) -> Iterator[str]:
+    if isinstance(read.references, NoReference):
+        yield read.references.why
+    for each, place in read.published:
+        problems = (*each.problems, *(place.problems if place else ()))
+        if not each.complete or problems:
+            why = problems[0] if problems else "it could not be told whether it is fresh"
+            yield f"{each.reference.name} is not a base for a letter: {why}"
+    if read.published and not _foreign_untold(read):
+        name = read.contents.os_release.pretty_name
+        if wrong := of_another_release(len(read.contents.packages), others, name):
+            yield wrong
+    yield from gaps
+
+
+def _deviations(read: _Read) -> Iterator[Deviation]:
+    named = {place.fetched.digest for place in read.own if place.fetched.digest}
+    for each, place in read.published:
+        if place is not None and place.fetched.digest not in named:
+            what = f"its enabled repositories do not lead to {each.reference.name}"
+            yield Deviation("missing-suite", what, "/etc/yum.repos.d")
+    for lost in read.choice.hidden:
+        what = f"{lost.name} {lost.available} is on offer and would not be taken"
+        yield Deviation("not-taken", what, lost.because)
+
+
+def _unassessed(read: _Read, others: Sequence[ForeignPackage]) -> Iterator[Unassessed]:
+    manager = read.configuration.manager
+    yield from (Unassessed(f"{manager}'s configuration", problem) for problem in read.configuration.problems)
+    yield from (Unassessed("updates", why) for why in (*read.choice.unanswerable, *read.choice.problems))
+    for place in read.own:
+        yield from (Unassessed(f"repository {place.fetched.repository.id}", why) for why in place.problems)
+    for each, found in read.published:
+        why_not = (*each.problems, *(found.problems if found else ()))
+        yield from (Unassessed(f"reference repository {each.reference.name}", why) for why in why_not)
+    if others:
+        names = listed(sorted({each.name for each in others}))
+        yield Unassessed(
+            "1 package of other origin" if len(others) == 1 else f"{len(others)} packages of other origin",
+            f"nobody's errata are about them: {names} ({others[0].name}: {others[0].why})",
+        )
