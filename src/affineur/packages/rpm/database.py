@@ -109,8 +109,8 @@ def headers(path: str, content: bytes, journal: bytes = b"") -> Iterator[Header]
 
 
 def is_key(header: Header) -> bool:
-    """Whether it is no package, but a key that rpm was given: it has neither an architecture nor a source."""
-    return header.text(_NAME) == "gpg-pubkey" and not header.text(_ARCHITECTURE) and not header.text(_SOURCE)
+    """Whether it is no package, but a key that rpm was given: it has no architecture, which every package has."""
+    return header.text(_NAME) == "gpg-pubkey" and not header.text(_ARCHITECTURE)
 
 
 def _package(header: Header) -> Package:
