@@ -45,14 +45,14 @@ _Selected = dict[str, _Group]
 
 def defaults_of(modules: Iterable[Modules]) -> dict[str, str]:
     """Module → its default stream: what was modified last; none where two of the same time differ."""
-    best: dict[str, tuple[int, str]] = {}
+    best: dict[str, tuple[int, str | None]] = {}
     for each in modules:
         for name, default in each.defaults.items():
             held = best.get(name)
-            if held is None or held[0] < default.modified or (held[0] == default.modified and not held[1]):
+            if held is None or held[0] < default.modified or (held[0] == default.modified and held[1] == ""):
                 best[name] = default.modified, default.stream
             elif held[0] == default.modified and default.stream not in ("", held[1]):
-                best[name] = default.modified, ""
+                best[name] = default.modified, None
     return {name: stream for name, (_, stream) in best.items() if stream}
 
 

@@ -167,6 +167,7 @@ def _update(offers: Sequence[Candidate], installed: dict[str, list[Package]]) ->
         size=first.size,
         sha256=first.checksum.removeprefix("sha256:") if first.checksum.startswith("sha256:") else "",
         available_architecture=changed,
+        manager="rpm",
     )
 
 
