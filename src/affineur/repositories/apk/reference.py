@@ -10,18 +10,32 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from importlib import resources
 
 import msgspec
 
+from affineur.errors import ContentError
 from affineur.packages.osrelease import Release
 from affineur.repositories.apk.index import Contents
 from affineur.repositories.apk.model import ApkIndex
 from affineur.repositories.apk.rsa import PublicKey, read_key
+from affineur.repositories.apk.signed import KEYS_MAX
+from affineur.repositories.reference import NoReference, ReferenceSuite
 
-__all__ = ["ApkReference", "NoReference", "differs", "freshness", "pinned", "references_for", "release_of"]
+__all__ = [
+    "ApkReference",
+    "NoReference",
+    "differs",
+    "freshness",
+    "of_settings",
+    "pinned",
+    "references_for",
+    "release_of",
+]
 
+_PEM = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----", re.DOTALL)
 _NUMBERED = re.compile(r"([0-9]+\.[0-9]+)(?:[._].*)?")
 
 
@@ -34,6 +48,7 @@ class ApkReference(msgspec.Struct, frozen=True, kw_only=True):
         path: of the repository below a host's or a mirror's base.
         keys: those that may sign it, by file name.
         sums: SHA-512 of key files that may sign it, too, if the image brings them.
+        fingerprints: likewise, SHA-256 of the keys (DER), as PublicKey has it.
         hosts: the distribution's own, without a trailing slash.
         description: what its signed description must match; empty: anything.
         has, has_not: names of packages that it must have, and must not have.
@@ -48,6 +63,7 @@ class ApkReference(msgspec.Struct, frozen=True, kw_only=True):
     release: str = ""
     path: str = ""
     sums: frozenset[str] = frozenset()
+    fingerprints: frozenset[str] = frozenset()
     hosts: tuple[str, ...] = ()
     description: str = ""
     has: tuple[str, ...] = ()
@@ -59,12 +75,6 @@ class ApkReference(msgspec.Struct, frozen=True, kw_only=True):
     def shown(self) -> str:
         """For people: `v3.16/main`."""
         return self.path or self.name
-
-
-class NoReference(msgspec.Struct, frozen=True):
-    """Why nothing is known of what this distribution has published."""
-
-    why: str
 
 
 def references_for(
@@ -107,11 +117,39 @@ def pinned(reference: ApkReference, files: Mapping[str, bytes]) -> dict[str, Pub
         files: path or name → content of key files in the image.
     """
     keys = dict(reference.keys)
-    for path, content in files.items():
+    for path, content in files.items() if reference.sums or reference.fingerprints else ():
+        name = path.rpartition("/")[2]
         if hashlib.sha512(content).hexdigest() in reference.sums:
-            name = path.rpartition("/")[2]
             keys[name] = read_key(content, name)
+        elif reference.fingerprints:
+            with suppress(ContentError):  # other keys of the image do not matter
+                key = read_key(content, name)
+                if key.fingerprint in reference.fingerprints:
+                    keys[name] = key
     return keys
+
+
+def of_settings(suite: ReferenceSuite) -> ApkReference:
+    """A reference suite of the user's settings, for an image of apk.
+
+    Its keyring holds RSA keys in PEM form; its fingerprints are SHA-256 of the keys in DER form.
+
+    Raises:
+        MalformedDocument: a key of the keyring is none.
+    """
+    wanted = frozenset(key.lower() for key in suite.keys)
+    blocks = [block for each in suite.certificates for block in _PEM.findall(each)]
+    keys = [read_key(block, f"keyring of {suite.name}") for block in blocks[:KEYS_MAX]]
+    return ApkReference(
+        distribution=suite.distribution,
+        release=suite.release,
+        name=suite.name,
+        path=suite.name,
+        keys={key.fingerprint: key for key in keys if key.fingerprint in wanted},
+        fingerprints=wanted,
+        max_age=suite.max_age,
+        url=suite.uri,
+    )
 
 
 def differs(reference: ApkReference, index: ApkIndex, contents: Contents) -> str | None:

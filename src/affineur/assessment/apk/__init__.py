@@ -1,0 +1,1 @@
+"""Images of apk: Alpine, Wolfi, Chainguard, and what is made of them."""
