@@ -201,6 +201,14 @@ def test_an_older_state_that_the_metalink_allows_is_taken_and_said(archive: Arch
     assert "older than the newest state" in found.problems[0]
 
 
+def test_a_mirror_that_is_up_to_date_goes_before_one_that_is_not(archive: Archive, client: Client) -> None:
+    old = publish(archive, below="old/")
+    new = publish(archive, primary(archive))
+    url = metalink(archive, f"{archive.url}old/", f"{archive.url}repo/", states=(new, old))
+    found = fetch(archive, client, baseurl=(), metalink=url)
+    assert (found.url, found.problems) == (f"{archive.url}repo/", ())
+
+
 def test_no_mirror_that_has_it(archive: Archive, client: Client) -> None:
     publish(archive, primary(archive))
     bases = [f"{archive.url}{number}/" for number in range(20)]

@@ -202,19 +202,26 @@ class Fetcher:
         return repository.repo_gpgcheck or (zypper and bool(signature))
 
     def _found(self, repository: Repository, wants: bool) -> "_Found":
-        """The first mirror's repomd.xml that is what it has to be."""
+        """The first mirror's repomd.xml that is the newest one that the list names, or the newest of those that it
+        allows."""
         mirrors = self._mirrors(repository)
         reasons: list[str] = []
+        best: _Found | None = None
         for base in mirrors.bases[:MIRRORS_TRIED]:
             try:
                 found = self._repomd(base, mirrors, wants)
             except (SourceError, ContentError) as error:
                 reasons.append(str(error))
                 continue
-            digest = f"sha256:{hashlib.sha256(found.content).hexdigest()}"
+            best = best if best is not None and best.age <= found.age else found
+            if not best.age:
+                break
+        if best is not None:
+            digest = f"sha256:{hashlib.sha256(best.content).hexdigest()}"
             with self._lock:
                 self._known["mirrors", digest] = tuple(mirrors.bases[: MIRRORS_TRIED * 2])
-            return msgspec.structs.replace(found, problems=(*mirrors.problems, *found.problems))
+            late = (f"{best.final}: older than the newest state that the metalink names",) if best.age else ()
+            return msgspec.structs.replace(best, problems=(*mirrors.problems, *late))
         more = len(mirrors.bases) - MIRRORS_TRIED
         if more > 0:
             reasons.append(f"{more} more mirrors were not tried")
@@ -255,14 +262,13 @@ class Fetcher:
     def _repomd(self, base: str, mirrors: "_Mirrors", wants: bool) -> "_Found":
         options = self._options_for(base)
         found = self._client.get(base + _REPOMD, limit=REPOMD_LIMIT, **options)
-        problems: list[str] = []
+        age = 0
         if mirrors.metalink is not None and mirrors.metalink.states:
             number = _state_of(mirrors.metalink, found.body)
             if number is None:
                 have = f"sha256:{hashlib.sha256(found.body).hexdigest()}"
                 raise DigestMismatch(found.url, "any that the metalink names", have)
-            if number:
-                problems.append(f"{found.url}: older than the newest state that the metalink names")
+            age = number
         repomd = read_repomd(found.body, found.url)
         signature = None
         if wants:
@@ -277,7 +283,7 @@ class Fetcher:
             signature,
             mirrors.asked if listed else "",
             mirrors.final,
-            tuple(problems),
+            age,
         )
 
     def _options_for(self, url: str) -> dict[str, Any]:
@@ -320,6 +326,7 @@ class _Found(msgspec.Struct, frozen=True):
     signature: bytes | None
     list_asked: str  # of the metalink that names its digest; empty where none does
     list_final: str
+    age: int = 0  # how many newer states the metalink names
     problems: tuple[str, ...] = ()
 
 
