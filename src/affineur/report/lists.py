@@ -1,9 +1,11 @@
 """The pages of `affineur updates`, `cves` and `packages` for a terminal."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from affineur.assessment.model import Assessment, Notice
 from affineur.errata.erratum import CVE, Severity
+from affineur.errata.unfixed import WHAT, UnfixedCVE
 from affineur.evidence import Unassessed
 from affineur.report import reading
 from affineur.report.documents import CVEs, Packages, Updates
@@ -55,27 +57,35 @@ def render_updates(
         page.paragraph(f"{deviation.kind}: {deviation.what}", 0, "warn")
     _untold(page, document.unassessed)
     page.blank()
-    _summary(page, notices, updates)
+    _summary(page, notices)
     return page.text()
 
 
-def render_cves(document: CVEs | Assessment, width: int = 80, colour: bool = False) -> str:
-    """Return each CVE that an update or an erratum fixes, worst first, then oldest first; two lines each."""
+def render_cves(document: CVEs | Assessment, width: int = 80, colour: bool = False, *, only: str = "") -> str:
+    """Return each CVE that an update or an erratum fixes, worst first, then oldest first; and then, apart from them,
+    those that nothing fixes, with the vendor's reason. Two lines each.
+
+    Args:
+        only: `fixed` or `unfixed` for one of the two.
+    """
     page = Page(width, colour)
     page.paragraph(f"{document.image.reference} ({document.image.platform})", 0, "strong")
     page.paragraph(document.distribution.statement, 0)
     page.blank()
-    for cve in sorted(document.cves, key=_worst):
-        severity = cve.severity.value if cve.severity else "unrated"
-        issued = str(reading.day_of(cve.issued)) if cve.issued else "no date"
-        identifier = page.paint(f"{visible(cve.id):<16}", "strong")
-        rating = page.paint(f"{severity:<9}", SEVERITY_STYLE[cve.severity] if cve.severity else "warn")
-        page.raw(f"{identifier}  {rating}  {issued:<10}  {visible(cve.erratum)}")
-        page.paragraph(f"{cve.package} {cve.installed} → {cve.fixed}", 4)
-    page.blank()
-    several = {cve.id for cve in document.cves}
-    page.paragraph(f"CVEs that an update or an erratum fixes: {len(several)}. Flaws without a fix are not listed.", 0)
-    _untold(page, document.unassessed)
+    if only != "unfixed":
+        for cve in sorted(document.cves, key=_worst):
+            issued = str(reading.day_of(cve.issued)) if cve.issued else "no date"
+            _flaw(page, cve.id, cve.severity, f"{issued:<10}  {cve.erratum}")
+            page.paragraph(f"{cve.package} {cve.installed} → {cve.fixed}", 4)
+        page.blank()
+        page.paragraph(f"CVEs that an update or an erratum fixes: {len({cve.id for cve in document.cves})}", 0)
+    if only != "fixed":
+        page.title("Known flaws without a fix")
+        for each in document.unfixed or ():
+            _flaw(page, each.id, each.severity, each.status.value)
+            page.paragraph(f"{each.package} {each.installed}" + (f": “{each.reason}”" if each.reason else ""), 4)
+        _unfixed_counted(page, document)
+    _untold(page, tuple(item for item in document.unassessed if WHAT not in item.what))
     return page.text()
 
 
@@ -138,7 +148,7 @@ def _nevra(notice: Notice) -> str:
     return f"{notice.package}-{notice.version}.{notice.architecture}"
 
 
-def _summary(page: Page, notices: list[Notice], updates: list[Update]) -> None:
+def _summary(page: Page, notices: list[Notice]) -> None:
     """Add counts as `dnf updateinfo summary` does: right-aligned, severities one step further in, no zero lines."""
     errata = list({notice.erratum: notice for notice in notices}.values())
     security = [notice for notice in errata if notice.kind == "security"]
@@ -147,7 +157,6 @@ def _summary(page: Page, notices: list[Notice], updates: list[Update]) -> None:
         lines.append((2, sum(e.severity is severity for e in security), f"{word} Security notice(s)"))
     for kind, word in OTHER_KINDS:
         lines.append((1, sum(e.kind == kind for e in errata), f"{word} notice(s)"))
-    lines.append((1, sum(not update.errata for update in updates), "update(s) that no notice speaks of"))
     columns = max(len(str(count)) for _, count, _ in lines)
     page.raw("Updates Information Summary: available")
     if not any(count for _, count, _ in lines):
@@ -163,9 +172,33 @@ def _counted(updates: list[Update]) -> str:
     said = [f"Updates: {len(updates)}", f"{security} for security", f"{len(updates) - security - untold} other"]
     said += [f"{untold} could not be told"] if untold else []
     said += [f"{sum(u.held for u in updates)} held"] if any(u.held for u in updates) else []
+    unnoticed = sum(not update.errata for update in updates)
+    said += [f"{unnoticed} that no notice speaks of"] if unnoticed else []
     phased = sum(update.phased is not None for update in updates)
     said += [f"{phased} phased"] if phased else []
     return ", ".join(said)
+
+
+def _flaw(page: Page, identifier: str, severity: Severity | None, rest: str) -> None:
+    style = SEVERITY_STYLE[severity] if severity else "warn"
+    rating = page.paint(f"{severity.value if severity else 'unrated':<9}", style)
+    page.raw(f"{page.paint(f'{visible(identifier):<16}', 'strong')}  {rating}  {visible(rest)}")
+
+
+def _unfixed_counted(page: Page, document: CVEs | Assessment) -> None:
+    """How many of each status, who says so, and what is not told of them."""
+    if document.unfixed is not None:
+        found: tuple[UnfixedCVE, ...] = document.unfixed
+        statuses = Counter(status for _, status in {(each.id, each.status) for each in found})
+        counted = ", ".join(f"{count} {status.value}" for status, count in statuses.most_common())
+        if found:
+            page.blank()
+        page.paragraph(f"CVEs without a fix: {len({each.id for each in found})}{counted and f' ({counted})'}", 0)
+        for source in dict.fromkeys(each.source for each in found):
+            page.paragraph(f"as {source} has it; they count for no grade", 2, "quiet")
+    for item in document.unassessed:
+        if WHAT in item.what:
+            page.paragraph(item.why if item.what == WHAT else f"{item.what}: {item.why}", 2, "warn")
 
 
 def _worst(cve: CVE) -> tuple[int, str, str, str]:
