@@ -36,6 +36,8 @@ def main() -> None:
     if not tool.exists():
         print("(no round trip: AFFINEUR_ROUND_TRIP names no tool)\n", flush=True)
     start("inspect_image.py", *(["--round-trip", str(tool)] if tool.exists() else []))
+    print("\n## notices of rpm distributions\n", flush=True)
+    start("rpm_errata.py")
 
 
 def syft() -> Path:
