@@ -93,8 +93,8 @@ def test_what_is_cut_out_never_changes_the_answer(within: bytes) -> None:
 
 
 def test_a_package_too_long_to_cut_is_read_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(primary, "MAX_CUT", 0)
-    monkeypatch.setattr(primary, "_BLOCK", 10)
+    monkeypatch.setattr(elements, "MAX_HELD", 0)
+    monkeypatch.setattr(elements, "PIECE", 10)
     assert read(HEAD + PACKAGE * 2 + TAIL, 10) == [HTTPD] * 2
 
 

@@ -4,15 +4,16 @@ Document type declarations are refused, and so are the entities that they would 
 writes it, whatever the declaration says. Names of elements are given as `namespace name`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 from affineur.errors import LimitExceeded, MalformedDocument
 
-__all__ = ["MAX_DEPTH", "MAX_TOKEN_BYTES", "Handler", "parsed"]
+__all__ = ["MAX_DEPTH", "MAX_HELD", "MAX_TOKEN_BYTES", "Handler", "edited", "parsed"]
 
 MAX_DEPTH = 64  # elements inside each other; createrepo_c's documents have 5
 MAX_TOKEN_BYTES = 1 << 20  # a tag with its attributes, or a comment: expat keeps it whole; real ones have 1 kB
+MAX_HELD = 1 << 20  # of one package, to edit it; a longer one is passed on as it is
 PIECE = 1 << 16  # bytes parsed before the limits are looked at again
 
 
@@ -77,3 +78,48 @@ def parsed(chunks: Iterable[bytes], handler: Handler, where: str) -> Iterator[No
     except expat.ExpatError as error:
         raise MalformedDocument(f"{where}: {error}") from error
     yield
+
+
+def edited(chunks: Iterable[bytes], closing: bytes, edit: Callable[[bytes], bytes]) -> Iterator[bytes]:
+    """Give whole packages to `edit`, which may cut out what will not be read; only where that cannot be wrong.
+
+    In a document without `<!` (comments, CDATA) and processing instructions `<` begins a tag and nothing else, so that
+    a tag without attributes and the next closing one belong together. From anything else on, all is passed on as it is.
+
+    Args:
+        closing: the tag that ends a package.
+        edit: is given bytes that begin after a closing tag (or with the document, its declaration apart) and end with
+            one; there may be many packages in between.
+    """
+    rest, incoming, declared = b"", _blocks(chunks), False
+    for block in incoming:
+        data = rest + block
+        if not declared and (end := data.find(b"?>")) >= 0:
+            yield data[: end + 2]
+            data = data[end + 2 :]
+        declared = True
+        if len(data) > MAX_HELD + PIECE or b"<!" in data or b"<?" in data:
+            yield data
+            yield from incoming
+            return
+        end = data.rfind(closing) + len(closing)
+        if end < len(closing):
+            rest = data
+            continue
+        rest = data[end:]
+        yield edit(data[:end])
+    yield rest
+
+
+def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Pieces of at least PIECE bytes (the last may be shorter), so that small chunks cost nothing."""
+    held: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size >= PIECE:
+            yield b"".join(held)
+            held.clear()
+            size = 0
+    yield b"".join(held)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from affineur.errors import LimitExceeded, MalformedDocument
-from affineur.repositories.rpmmd.elements import parsed
+from affineur.repositories.rpmmd.elements import edited, parsed
 from affineur.repositories.rpmmd.model import Obsolete, Offer
 
 __all__ = ["MAX_PACKAGES", "MAX_RELATIONS", "MAX_TEXT", "READER", "read_primary", "source_of", "version_text"]
@@ -19,7 +19,6 @@ READER = 1
 MAX_PACKAGES = 500_000  # of one repository; Fedora's has 75,000
 MAX_RELATIONS = 20_000  # of one package and kind; the most known is some 2,000
 MAX_TEXT = 4_096  # characters of a name, version, path or checksum
-MAX_CUT = 1 << 20  # bytes of one package that are held to cut it; a longer one is read whole
 
 _COMMON, _RPM = "http://linux.duke.edu/metadata/common ", "http://linux.duke.edu/metadata/rpm "
 _BASE = "http://www.w3.org/XML/1998/namespace base"
@@ -27,8 +26,7 @@ _PACKAGE_DEPTH, _FIELD_DEPTH, _FORMAT_DEPTH, _ENTRY_DEPTH = 2, 3, 4, 5
 _TEXTS = {_COMMON + "name", _COMMON + "arch", _COMMON + "checksum"}
 _FORMAT_TEXTS = {_RPM + "sourcerpm", _RPM + "vendor"}
 _SECTIONS = {_RPM + "provides", _RPM + "obsoletes"}
-_UNREAD = ("requires", "conflicts", "suggests", "recommends", "enhances", "supplements")
-_BLOCK = 1 << 16
+_UNREAD = (b"requires", b"conflicts", b"suggests", b"recommends", b"enhances", b"supplements")
 _END = b"</package>"
 _SOURCE = re.compile(r"(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm")
 
@@ -45,7 +43,7 @@ def read_primary(chunks: Iterable[bytes], where: str) -> Iterator[Offer]:
         LimitExceeded: more of something than the limits above.
     """
     reader = _Reader(where)
-    for _ in parsed(_without_unread(chunks), reader, where):
+    for _ in parsed(edited(chunks, _END, _without_unread), reader, where):
         if reader.ready:
             yield from reader.ready
             reader.ready.clear()
@@ -222,47 +220,10 @@ def _href(location: dict[str, str]) -> str:
     return f"{base.rstrip('/')}/{href}" if base else href
 
 
-def _without_unread(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Cut out the sections that are not read: whole packages at a time, and only where that cannot be wrong.
-
-    In a document without `<!` (comments, CDATA) and processing instructions `<` begins a tag and nothing else, so that
-    `<rpm:requires>` and the next `</rpm:requires>` belong together. From anything else on, all is passed on as it is.
-    """
-    rest, incoming, declared = b"", iter(_blocks(chunks)), False
-    for block in incoming:
-        data = rest + block
-        if not declared and (end := data.find(b"?>")) >= 0:
-            yield data[: end + 2]
-            data = data[end + 2 :]
-        declared = True
-        if len(data) > MAX_CUT + _BLOCK or b"<!" in data or b"<?" in data:
-            yield data
-            yield from incoming
-            return
-        end = data.rfind(_END) + len(_END)
-        if end < len(_END):
-            rest = data
-            continue
-        rest = data[end:]
-        data = data[:end]
-        for section in _UNREAD:
-            data = _cut(data, b"<rpm:%s>" % section.encode(), b"</rpm:%s>" % section.encode())
-        yield data
-    yield rest
-
-
-def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Pieces of at least _BLOCK bytes (the last may be shorter), so that small chunks cost nothing."""
-    held: list[bytes] = []
-    size = 0
-    for chunk in chunks:
-        held.append(chunk)
-        size += len(chunk)
-        if size >= _BLOCK:
-            yield b"".join(held)
-            held.clear()
-            size = 0
-    yield b"".join(held)
+def _without_unread(packages: bytes) -> bytes:
+    for section in _UNREAD:
+        packages = _cut(packages, b"<rpm:%s>" % section, b"</rpm:%s>" % section)
+    return packages
 
 
 def _cut(data: bytes, opening: bytes, closing: bytes) -> bytes:
