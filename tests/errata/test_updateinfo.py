@@ -154,6 +154,12 @@ def test_no_date_ends_in_an_exception(text: str) -> None:
     assert found is None or found.tzinfo is UTC
 
 
+def test_the_severity_of_a_notice_is_that_of_its_only_cve() -> None:
+    assert only(cves=["CVE-2026-1234"], severity="Low").cve_severities == (Severity.LOW,)
+    assert only(cves=["CVE-2026-1234", "CVE-2026-1235"], severity="Low").cve_severities == ()
+    assert only(cves=["CVE-2026-1234"], severity="None").cve_severities == ()
+
+
 def test_a_notice_without_an_issue_date_has_its_latest_change_as_a_bound() -> None:
     text = updateinfo(notice("X-1", HELLO)).replace('<issued date="2026-05-01 12:00:00"/>', "<issued/>")
     (found,) = read(text)

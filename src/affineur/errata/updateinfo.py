@@ -4,7 +4,8 @@ There is no specification but what the tools write and read: createrepo_c's upda
 Types are `security`, `bugfix`, `enhancement` and `newpackage`; SUSE's are `security`, `recommended`, `optional`,
 `feature` … A notice's own severity is a word of its vendor, mapped by severities.toml. Its age counts from `issued`;
 where only `updated` is there, that is a bound. CVEs are those of references of type `cve`; a security notice without
-such (Fedora's) may name them in the titles of bugs.
+such (Fedora's) may name them in the titles of bugs. A notice is as severe as the worst flaw that it fixes: where it
+names one CVE, that is the CVE's severity; of several it says nothing for each.
 """
 
 import re
@@ -222,6 +223,7 @@ class _Reader:
                 fixes=(),
                 issued_at_latest=None if issued else updated,
                 rated_by=f"severity={word}" if severity else "",
+                cve_severities=(severity,) if severity and len(named) == 1 else (),
                 builds=tuple(self._builds),
                 updated=updated,
                 severity_word=word,
