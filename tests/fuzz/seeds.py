@@ -8,6 +8,8 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from support import made_rpmdb
+
 __all__ = ["seeds"]
 
 MAX_SEED_BYTES = 64 * 1024
@@ -96,6 +98,8 @@ pull-from-mirror = "digest-only"
 "debian" = "docker.io/library/debian"
 """
 
+HEADERS = (made_rpmdb.header(), made_rpmdb.header(t1000="other", t1003=None, t1117=["f"] * 400))
+
 
 def seeds(target: str, corpus: Path | None) -> list[bytes]:
     """In an order that is always the same; the larger ones of the corpus are left out."""
@@ -149,6 +153,13 @@ _MADE: dict[str, tuple[object, ...]] = {
     "tar": (_tar(),),
     "layer": (_tar(), gzip.compress(_tar(), mtime=0)),
     "dpkg_status": (STATUS,),
+    "rpm_database": (
+        *(made_rpmdb.bdb(HEADERS), made_rpmdb.bdb(HEADERS, ">"), made_rpmdb.ndb(HEADERS)),
+        made_rpmdb.sqlite(HEADERS),
+    ),
+    "rpm_log": (made_rpmdb.log_of(made_rpmdb.sqlite(HEADERS[:1]), made_rpmdb.sqlite(HEADERS)),),
+    "rpm_header": HEADERS,
+    "rpm_signature": (made_rpmdb.TOOL[268],),
     "os_release": (OS_RELEASE,),
     "auth_file": (AUTHS,),
     "registries_conf": (REGISTRIES, b'[registries.search]\nregistries = ["a.example"]\n'),

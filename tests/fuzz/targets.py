@@ -29,6 +29,10 @@ from affineur.oci.reference import parse_reference
 from affineur.oci.schema1 import content_digest, payload, read_schema1
 from affineur.packages.dpkg import DPKG
 from affineur.packages.osrelease import parsed
+from affineur.packages.rpm.database import RPM, headers
+from affineur.packages.rpm.header import Header, files
+from affineur.packages.rpm.keys import keys
+from affineur.packages.rpm.signature import issuer, key_fingerprint
 from affineur.source.auth import challenges, check_realm
 from affineur.source.configuration.authfiles import Place as AuthPlace
 from affineur.source.configuration.authfiles import parse_auth_file
@@ -36,12 +40,14 @@ from affineur.source.configuration.registriesconf import parse_registries_conf
 from affineur.source.registry import RegistrySource
 from affineur.streams.decompress import PIECE, decompressed
 from affineur.streams.tar import Archive
+from support import made_rpmdb
 
 __all__ = ["TARGETS", "Target"]
 
 Target = Callable[[bytes], None]
 PAGE = "https://registry.example/v2/team/app/tags/list"
 READ_MAX = 1 << 20
+_RPMDB = made_rpmdb.sqlite([made_rpmdb.header()])
 _FOLDER = tempfile.TemporaryDirectory(prefix="affineur-fuzz-")
 _AUTH_FILE = AuthPlace(Path(_FOLDER.name) / "auth.json", "fuzz")
 
@@ -216,6 +222,37 @@ def dpkg_status(content: bytes) -> None:
             assert package.name
 
 
+def rpm_database(content: bytes) -> None:
+    """Packages, keys and files in any of the formats, or refused; what is read is no more than what is there."""
+    assert RPM.claims(content) in (True, False)
+    with contextlib.suppress(ContentError):
+        found = RPM.extract("var/lib/rpm/Packages", content)
+        assert all(package.name and "-" in package.version for package in found)
+    with contextlib.suppress(ContentError):
+        assert all(key.key_id is not None for key in keys("Packages", content))
+    with contextlib.suppress(ContentError):
+        for header in headers("Packages", content):
+            assert all(isinstance(file.path, str) for file in files(header))
+
+
+def rpm_log(content: bytes) -> None:
+    """What is committed there counts; a log that is none changes nothing."""
+    with contextlib.suppress(ContentError):
+        assert len(list(RPM.read({"rpmdb.sqlite": _RPMDB, "rpmdb.sqlite-wal": content}))) <= len(content) + 1
+
+
+def rpm_header(content: bytes) -> None:
+    """Files, or refused."""
+    with contextlib.suppress(ContentError):
+        assert all(len(file) == 6 for file in files(Header("Packages", 1, content)))
+
+
+def rpm_signature(content: bytes) -> None:
+    """A key id or nothing, never an error."""
+    assert len(issuer(content)) in (0, 16)
+    assert len(key_fingerprint(content)) in (0, 40, 64)
+
+
 def os_release(content: bytes) -> None:
     """Never an error."""
     assert all(isinstance(value, str) for value in parsed(content).values())
@@ -248,6 +285,17 @@ TARGETS: Mapping[str, Target] = {
     each.__name__: each
     for each in (
         *(reference, place, platform, digest, challenge, realm, url, link, retry_after, manifest, schema1, config),
-        *(tar, layer, dpkg_status, os_release, auth_file, registries_conf),
+        *(
+            tar,
+            layer,
+            dpkg_status,
+            rpm_database,
+            rpm_log,
+            rpm_header,
+            rpm_signature,
+            os_release,
+            auth_file,
+            registries_conf,
+        ),
     )
 }
