@@ -5,6 +5,7 @@
 What could not be told on the way is collected, and keeps the letter unknown where it bears on it.
 """
 
+from affineur.assessment.apk import look as apk
 from affineur.assessment.apt import look as apt
 from affineur.assessment.contents import Contents, read_contents
 from affineur.assessment.judgement import judged
@@ -18,8 +19,8 @@ from affineur.trust.policy import Policy
 
 __all__ = ["assess"]
 
-READERS = (*apt.READERS, *rpm.READERS)
-LOOK = {"dpkg": apt.look, "rpm": rpm.look}
+READERS = (*apt.READERS, *rpm.READERS, *apk.READERS)
+LOOK = {"dpkg": apt.look, "rpm": rpm.look, "apk": apk.look}
 """By the manager whose packages they are."""
 
 

@@ -335,7 +335,9 @@ def configured_reference(chosen: configuration.Reference) -> "ReferenceSuite":
     if chosen.keyring:
         path = Path(chosen.keyring).expanduser()
         try:
-            certificates = tuple(split_certificates(path.read_bytes(), str(path)))
+            content = path.read_bytes()
+            plain = b"-----BEGIN PUBLIC KEY-----" in content  # RSA keys, as apk has them
+            certificates = (content,) if plain else tuple(split_certificates(content, str(path)))
         except OSError as error:
             raise InvalidSettings(f"[[reference]] {chosen.suite}: {path}: {error.strerror or error}") from error
         except ContentError as error:

@@ -127,10 +127,5 @@ def test_another_architecture_is_not_offered() -> None:
     assert update.available == "2"
 
 
-def test_what_could_not_be_read_is_said() -> None:
-    repository = ApkRepository("https://a.example")
-    index = ApkIndex(repository, repository.url, problems=("not there",))
-    configuration = ApkConfiguration((repository,), (), ("x86_64",))
-    found = choose([package("a", "1")], configuration, [OfferedIndex(index)])
-    assert (found.updates, found.unanswerable) == ((), ("https://a.example could not be read: not there",))
+def test_without_a_repository_nothing_can_be_told() -> None:
     assert choose([], ApkConfiguration((), (), ("x86_64",)), ()).unanswerable

@@ -36,7 +36,7 @@ class Choice(msgspec.Struct, frozen=True):
     Attributes:
         updates: held ones too, marked so.
         held: what `world` keeps out, whether or not something older is acceptable.
-        unanswerable: why the list may lack updates.
+        unanswerable: why nothing can be told; what could not be read of a repository is said with its index.
     """
 
     updates: tuple[Update, ...]
@@ -81,7 +81,7 @@ def choose(packages: Iterable[Package], configuration: ApkConfiguration, offered
             because = next(_written(each) for each in constraints if not _accepts(each, newest))
             held.append(Held(package.name, newest.version, because))
         updates.append(_update(package, acceptable or newer, configuration.architectures[0], held=not acceptable))
-    return Choice(tuple(updates), tuple(held), tuple(_unanswerable(configuration, offered)))
+    return Choice(tuple(updates), tuple(held), tuple(_unanswerable(configuration)))
 
 
 def _update(package: Package, newer: Sequence[tuple[Offer, ApkRepository]], architecture: str, *, held: bool) -> Update:
@@ -123,10 +123,7 @@ def _shown(repository: ApkRepository) -> str:
     return f"{repository.tag} {repository.public_url}".strip()
 
 
-def _unanswerable(configuration: ApkConfiguration, offered: Sequence[OfferedIndex]) -> Iterator[str]:
+def _unanswerable(configuration: ApkConfiguration) -> Iterator[str]:
     yield from configuration.unanswerable
     if not configuration.repositories:
         yield "the image names no repository that can be asked"
-    for each in offered:
-        if each.index.problems:
-            yield f"{each.index.repository.public_url} could not be read: {each.index.problems[0]}"
