@@ -10,12 +10,11 @@ from affineur.errata.builds import (
     active_contexts,
     errata_of_updates,
     joined,
-    list_lines,
     listed,
     match_builds,
-    summary_lines,
 )
 from affineur.errata.erratum import Build, Erratum, Severity
+from affineur.errata.notices import list_lines, summary_lines
 from affineur.packages.inventory import Package
 from affineur.repositories.rpmmd.modules import ModuleStream
 from affineur.repositories.update import Update
@@ -111,7 +110,7 @@ def test_a_modules_notice_is_for_its_stream_alone(label: str, active: tuple[str,
 def test_what_is_not_final_is_listed_and_never_counted() -> None:
     errata = [erratum("A", [("a", "2-1")], status="testing"), erratum("B", [("a", "2-1")], status="retracted")]
     assert ids([package("a", "1-1")], errata) == []
-    assert [line.erratum.id for line in listed([package("a", "1-1")], errata)] == ["A", "B"]
+    assert [line.erratum for line in listed([package("a", "1-1")], errata)] == ["A", "B"]
 
 
 def test_a_notice_of_several_repositories_is_one_the_worst_and_the_first() -> None:

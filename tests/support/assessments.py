@@ -99,7 +99,7 @@ def notices(updates: Iterable[Update], errata: Iterable[Erratum]) -> tuple[Notic
     """Return a line for each notice of each update."""
     known = {each.id: each for each in errata}
     return tuple(
-        Notice(one.id, one.kind, one.severity, update.name, update.architecture, update.available)
+        Notice.of(one, update.name, update.architecture, update.available)
         for update in updates
         for one in (known[identifier] for identifier in update.errata)
     )

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from affineur.errata.builds import Listed, active_contexts, list_lines, listed, match_builds, summary_lines
+from affineur.errata.builds import active_contexts, listed, match_builds
 from affineur.errata.erratum import Erratum
+from affineur.errata.notices import Notice, list_lines, summary_lines
 from affineur.errata.osv import read_record
 from affineur.errata.rating import as_erratum
 from affineur.errata.updateinfo import read_updateinfo
@@ -190,7 +191,7 @@ def modules_yaml(case: Case) -> str | None:
     return "".join(texts) or None
 
 
-def ours(case: Case) -> list[Listed]:
+def ours(case: Case) -> list[Notice]:
     errata: list[Erratum] = []
     for number, notices in enumerate(case.repositories):
         errata += read_updateinfo([updateinfo(*notices).encode()], "almalinux", f"r{number}")
@@ -222,12 +223,9 @@ class Dnf:
         return done.stdout.splitlines()
 
 
-def dated(lines: Sequence[str], found: Iterable[Listed]) -> list[list[str]]:
+def dated(lines: Sequence[str], found: Iterable[Notice]) -> list[list[str]]:
     """Lines in groups of the same package and date, within which dnf has no order."""
-    dates = {
-        f"{line.erratum.id} {line.build.name}-{line.build.version}.{line.build.architecture}": str(line.erratum.updated)
-        for line in found
-    }
+    dates = {f"{line.erratum} {line.nevra}": str(line.updated) for line in found}
 
     def place(line: str) -> tuple[str, str]:
         identifier, _, package = line.split()

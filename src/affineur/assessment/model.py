@@ -7,7 +7,8 @@ from datetime import date, datetime
 
 import msgspec
 
-from affineur.errata.erratum import CVE, Erratum, Severity
+from affineur.errata.erratum import CVE, Erratum
+from affineur.errata.notices import Notice
 from affineur.errata.unfixed import UnfixedCVE
 from affineur.evidence import Evidence, Unassessed
 from affineur.repositories.update import Update
@@ -124,23 +125,6 @@ class ForeignPackage(msgspec.Struct, frozen=True):
     version: str
     architecture: str
     why: str
-
-
-class Notice(msgspec.Struct, frozen=True):
-    """One line of `dnf updateinfo list`: a notice, and a package on offer that it is about.
-
-    Attributes:
-        kind: `security`, `bugfix`, `enhancement` or `other`.
-        severity: None where the notice does not say.
-        package, architecture, version: of what is on offer.
-    """
-
-    erratum: str
-    kind: str
-    severity: Severity | None
-    package: str
-    architecture: str
-    version: str
 
 
 class Unfixed(msgspec.Struct, frozen=True):

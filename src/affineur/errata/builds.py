@@ -19,6 +19,7 @@ from typing import NamedTuple
 import msgspec
 
 from affineur.errata.erratum import Build, Erratum, Finding
+from affineur.errata.notices import Notice
 from affineur.errata.severity import rank
 from affineur.packages.inventory import Package
 from affineur.packages.versions.rpm import key
@@ -26,28 +27,15 @@ from affineur.repositories.rpmmd.modules import ModuleStream
 from affineur.repositories.update import Update
 
 __all__ = [
-    "Listed",
     "active_contexts",
     "errata_of_updates",
     "joined",
-    "list_lines",
     "listed",
     "match_builds",
-    "summary_lines",
 ]
 
 NOARCH = "noarch"
-_LABELS = {word: f"{word}/Sec." for word in ("Critical", "Important", "Moderate", "Low")}
-_UNKNOWN_LABEL = "Unknown/Sec."
-_KINDS = {"bugfix": "bugfix", "enhancement": "enhancement", "newpackage": "newpackage"}
 _UNDATED = datetime.fromtimestamp(0, UTC)  # what dnf takes a missing date for
-
-
-class Listed(NamedTuple):
-    """One line of `dnf updateinfo list`."""
-
-    erratum: Erratum
-    build: Build
 
 
 def active_contexts(streams: Iterable[ModuleStream], active: Mapping[str, str]) -> frozenset[str]:
@@ -103,7 +91,7 @@ def match_builds(
 
 def listed(
     installed: Iterable[Package], errata: Iterable[Erratum], active: Collection[str] = frozenset()
-) -> list[Listed]:
+) -> list[Notice]:
     """Give the lines of `dnf updateinfo list`, in its order.
 
     dnf sorts by the text of the package, then by date; of the same package and date it has no order, here it is that of
@@ -115,45 +103,14 @@ def listed(
         active: module streams in use, `name:stream` or `name:stream:context`.
     """
     newest = _newest(installed)
-    lines: dict[tuple[str, str], Listed] = {}
+    lines: dict[tuple[str, str], Notice] = {}
     for erratum in joined(errata):
         for build in erratum.builds:
             for package in newest.same(build):
                 if key(package.version) < key(build.version) and _applies(build, active):
-                    line = Listed(erratum, msgspec.structs.replace(build, architecture=package.architecture))
-                    lines.setdefault((erratum.id, _nevra(line.build)), line)
-    return sorted(lines.values(), key=lambda line: (_nevra(line.build), _changed(line.erratum)))
-
-
-def list_lines(lines: Sequence[Listed]) -> list[str]:
-    """Write what `dnf updateinfo list` prints: id, severity or kind, package, in columns."""
-    rows = [(line.erratum.id, _label(line.erratum), _nevra(line.build)) for line in lines]
-    first, second = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
-    return [f"{identifier:<{first}} {label:<{second}} {package}" for identifier, label, package in rows]
-
-
-def summary_lines(lines: Sequence[Listed]) -> list[str]:
-    """Write what `dnf updateinfo summary` prints, nothing where nothing is listed.
-
-    dnf calls a severity unknown where a notice has none; a word that is none of its four, such as Fedora's "None", is
-    counted in the first line alone, so that the parts need not add up to it.
-    """
-    errata = list({line.erratum.id: line.erratum for line in lines}.values())
-    security = [erratum for erratum in errata if erratum.kind == "security"]
-    words = [erratum.severity_word for erratum in security]
-    kinds = ["security" if erratum.kind == "security" else _label(erratum) for erratum in errata]
-    counts = [
-        (1, kinds.count("newpackage"), "New Package"),
-        (1, len(security), "Security"),
-        *((2, words.count(word), f"{word} Security") for word in _LABELS),
-        (2, words.count(None), "Unknown Security"),
-        (1, kinds.count("bugfix"), "Bugfix"),
-        (1, kinds.count("enhancement"), "Enhancement"),
-        (1, kinds.count("unknown"), "other"),
-    ]
-    columns = max(len(str(count)) for _, count, _ in counts)
-    shown = [f"{count:>{columns + 4 * step}} {what} notice(s)" for step, count, what in counts if count]
-    return ["Updates Information Summary: available", *shown] if shown else []
+                    line = Notice.of(erratum, build.name, package.architecture, build.version)
+                    lines.setdefault((erratum.id, line.nevra), line)
+    return sorted(lines.values(), key=lambda line: (line.nevra, _changed(line)))
 
 
 def errata_of_updates(
@@ -267,16 +224,6 @@ def _joined(same: Sequence[Erratum]) -> Erratum:
     )
 
 
-def _label(erratum: Erratum) -> str:
-    if erratum.kind == "security":
-        return _LABELS.get(erratum.severity_word or "", _UNKNOWN_LABEL)
-    return _KINDS.get(erratum.kind, "unknown")
-
-
-def _nevra(build: Build) -> str:
-    return f"{build.name}-{build.version}.{build.architecture}"
-
-
-def _changed(erratum: Erratum) -> datetime:
-    dates = [date for date in (erratum.issued, erratum.updated) if date]
+def _changed(notice: Notice) -> datetime:
+    dates = [date for date in (notice.issued, notice.updated) if date]
     return max(dates, default=_UNDATED)

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from affineur.assessment.model import Assessment, Notice
+from affineur.assessment.model import Assessment
 from affineur.errata.erratum import CVE, Severity
+from affineur.errata.notices import Notice, list_lines, summary_lines
 from affineur.errata.unfixed import WHAT, UnfixedCVE
 from affineur.evidence import Unassessed
 from affineur.report import reading
@@ -15,14 +16,6 @@ from affineur.repositories.update import Update
 
 __all__ = ["render_cves", "render_packages", "render_updates"]
 
-RATINGS = (
-    (Severity.CRITICAL, "Critical"),
-    (Severity.IMPORTANT, "Important"),
-    (Severity.MODERATE, "Moderate"),
-    (Severity.LOW, "Low"),
-    (None, "Unknown"),
-)
-OTHER_KINDS = (("bugfix", "Bugfix"), ("enhancement", "Enhancement"), ("other", "other"))
 SEVERITY_STYLE = {Severity.CRITICAL: "bad", Severity.IMPORTANT: "bad", Severity.MODERATE: "warn", Severity.LOW: "quiet"}
 
 
@@ -48,7 +41,7 @@ def render_updates(
     if listed:
         return "".join(line + "\n" for line in _update_lines(updates))
     if errata:
-        return "".join(line + "\n" for line in _notice_lines(notices))
+        return "".join(visible(line) + "\n" for line in list_lines(notices))
     page = Page(width, colour)
     page.paragraph(f"{document.image.reference} ({document.image.platform})", 0, "strong")
     said = _counted(updates) if updates else reading.no_updates_words(document.suites, document.unassessed)
@@ -130,40 +123,9 @@ def _update_lines(updates: list[Update]) -> Iterator[str]:
         yield _apt_line(update) if update.manager == "dpkg" else _dnf_line(update, columns)
 
 
-def _notice_lines(notices: list[Notice]) -> Iterator[str]:
-    """As `dnf updateinfo list` has them: id, severity and kind, package, in columns."""
-    rows = [(notice.erratum, _rating(notice), _nevra(notice)) for notice in notices]
-    first, second = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
-    for identifier, rating, package in rows:
-        yield visible(f"{identifier:<{first}} {rating:<{second}} {package}")
-
-
-def _rating(notice: Notice) -> str:
-    if notice.kind != "security":
-        return notice.kind
-    return f"{dict(RATINGS)[notice.severity]}/Sec."
-
-
-def _nevra(notice: Notice) -> str:
-    return f"{notice.package}-{notice.version}.{notice.architecture}"
-
-
 def _summary(page: Page, notices: list[Notice]) -> None:
-    """Add counts as `dnf updateinfo summary` does: right-aligned, severities one step further in, no zero lines."""
-    errata = list({notice.erratum: notice for notice in notices}.values())
-    security = [notice for notice in errata if notice.kind == "security"]
-    lines = [(1, len(security), "Security notice(s)")]
-    for severity, word in RATINGS:
-        lines.append((2, sum(e.severity is severity for e in security), f"{word} Security notice(s)"))
-    for kind, word in OTHER_KINDS:
-        lines.append((1, sum(e.kind == kind for e in errata), f"{word} notice(s)"))
-    columns = max(len(str(count)) for _, count, _ in lines)
-    page.raw("Updates Information Summary: available")
-    if not any(count for _, count, _ in lines):
-        page.paragraph("none", 4)
-    for indent, count, label in lines:
-        if count:
-            page.raw(f"{count:>{columns + 4 * indent}} {label}")
+    for line in summary_lines(notices) or ("Updates Information Summary: available", "    none"):
+        page.raw(visible(line))
 
 
 def _counted(updates: list[Update]) -> str:

@@ -193,7 +193,7 @@ def _native(contents: Contents) -> str:
 def _notices(updates: Sequence[Update], errata: Mapping[str, Erratum]) -> Iterator[Notice]:
     for update in updates:
         for erratum in (errata[identifier] for identifier in update.errata):
-            yield Notice(erratum.id, erratum.kind, erratum.severity, update.name, update.architecture, update.available)
+            yield Notice.of(erratum, update.name, update.architecture, update.available)
 
 
 def _pinned(read: _Read) -> frozenset[str]:

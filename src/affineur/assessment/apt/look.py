@@ -177,7 +177,7 @@ def _pinned(references: tuple[ReferenceSuite, ...] | NoReference) -> frozenset[s
 def _notices(updates: Sequence[Update], errata: Mapping[str, Erratum]) -> Iterator[Notice]:
     for update in updates:
         for erratum in (errata[identifier] for identifier in update.errata):
-            yield Notice(erratum.id, erratum.kind, erratum.severity, update.name, update.architecture, update.available)
+            yield Notice.of(erratum, update.name, update.architecture, update.available)
 
 
 def _foreign(read: _Read) -> Iterator[ForeignPackage]:

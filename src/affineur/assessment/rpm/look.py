@@ -10,7 +10,7 @@ from affineur.assessment.contents import Contents
 from affineur.assessment.errata import Errata, out_by_now, upgraded
 from affineur.assessment.found import Found
 from affineur.assessment.means import Means
-from affineur.assessment.model import Deviation, ForeignPackage, Notice
+from affineur.assessment.model import Deviation, ForeignPackage
 from affineur.assessment.rpm.origin import foreign, of_another_release
 from affineur.assessment.rpm.place import Place, read_place
 from affineur.assessment.rpm.suites import evidence, states, suite_facts
@@ -84,7 +84,7 @@ def look(contents: Contents, means: Means, reach: Reach) -> Found:
         suites=tuple(suite_facts(read.own, read.published)),
         states=tuple(states(read.published, read.references)),
         updates=tuple(_placed(update, read.own) for update in updates),
-        notices=tuple(_notice(line) for line in builds.listed(contents.packages, own, read.active)),
+        notices=tuple(builds.listed(contents.packages, own, read.active)),
         errata=Errata(tuple(findings), tuple(newer), gaps, (), (), ()),
         foreign=others,
         foreign_untold=_foreign_untold(read),
@@ -149,11 +149,6 @@ def _neutral(configuration: RpmConfiguration) -> RpmConfiguration:
 
 def _notices(places: Sequence[Place]) -> list[Erratum]:
     return builds.joined(erratum for place in places for erratum in place.notices)
-
-
-def _notice(line: builds.Listed) -> Notice:
-    erratum, build = line
-    return Notice(erratum.id, erratum.kind, erratum.severity, build.name, build.architecture, build.version)
 
 
 def _placed(update: Update, own: Sequence[Place]) -> Update:
