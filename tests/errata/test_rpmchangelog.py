@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from xml.sax.saxutils import quoteattr
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,6 @@ from affineur.errata import rpmchangelog
 from affineur.errata.builds import errata_of_updates, match_builds
 from affineur.errata.erratum import Build
 from affineur.errata.rpmchangelog import (
-    Entry,
     Mentions,
     entries_between,
     errata_between,
@@ -22,6 +22,7 @@ from affineur.errata.rpmchangelog import (
     version_of,
 )
 from affineur.packages.inventory import Package
+from affineur.repositories.rpmmd.other import Entry, read_changelogs
 from affineur.repositories.update import Update
 from support.leaving_out import leave_out
 
@@ -43,6 +44,9 @@ WHERE = "https://repo.example/other.xml"
         ("Daniel <d@example.org> - 2.9.1-6.3.", "2.9.1-6.3"),
         ("Ville <v@example.org> - 1.4~rc2-0.1 + 1.3-9", "1.4~rc2-0.1"),
         ("Florian <f@example.org> - 3.9.9", ""),
+        ("Daniel Veillard <veillard@redhat.com> - libxml2-2.9.1-6.3", "2.9.1-6.3"),
+        ("x1-2@example.org", ""),
+        ("-", ""),
         ("", ""),
     ],
 )
@@ -156,9 +160,29 @@ def test_a_long_changelog_is_read_up_to_the_limits(monkeypatch: pytest.MonkeyPat
     assert errata[0].cves == ("CVE-2020-1111",)
 
 
+def test_entries_of_one_day_are_ordered_by_version() -> None:
+    found = [entry("1-1", "- a"), entry("1-2", "- b"), entry("1-3", "- c")]
+    assert versions(entries_between(found, "1-1.el7", "1-3.el7")) == ["1-3.el7", "1-2"]
+
+
+def test_entries_of_other_xml_are_taken_as_they_are() -> None:
+    shown = "".join(
+        f'<changelog author={quoteattr(each.author)} date="{int(each.when.timestamp())}">{each.text}</changelog>'
+        for each in reversed(HTTPD)
+    )
+    document = (
+        '<otherdata xmlns="http://linux.duke.edu/metadata/other" packages="1">'
+        f'<package pkgid="abc" name="httpd" arch="x86_64"><version epoch="0" ver="2.4.6" rel="99"/>{shown}</package>'
+        "</otherdata>"
+    )
+    ((_, entries),) = read_changelogs([document.encode()], ["sha256:abc"])
+    errata, missing = errata_between(entries, [update()], WHERE)
+    assert (len(errata), missing) == (3, "")
+
+
 @given(st.lists(st.tuples(st.text(max_size=30), st.text(max_size=60)), max_size=6), st.text(max_size=12))
 def test_nothing_that_a_packager_writes_is_an_exception(written: list[tuple[str, str]], installed: str) -> None:
-    entries = [Entry(None, author, text) for author, text in written]
+    entries = [Entry(DAY, author, text) for author, text in written]
     found, missing = entries_between(entries, installed, "2-1")
     assert len(found) <= len(entries)
     assert isinstance(missing, str)

@@ -15,37 +15,23 @@ come first in a package, other.xml mostly has them the other way round, and keep
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 import msgspec
 
 from affineur.errata.erratum import Build, Erratum
 from affineur.packages.versions.rpm import key, split
+from affineur.repositories.rpmmd.other import Entry
 from affineur.repositories.update import Update
 
-__all__ = ["Entry", "Mentions", "entries_between", "errata_between", "mentions", "version_of"]
+__all__ = ["Mentions", "entries_between", "errata_between", "mentions", "version_of"]
 
-MAX_ENTRIES = 5_000  # of one package; rpm packages keep some hundreds
+MAX_ENTRIES = 20_000  # of one package, as other.py's
 MAX_TEXT = 1 << 18  # characters of one entry that are looked at; real ones have some hundreds
-MAX_AUTHOR = 1_000
+MAX_AUTHOR = 1_000  # its last characters
 MAX_TITLE_CHARACTERS = 200
-_VERSION = re.compile(r"(?<![^\s\[(-])((?:\d+:)?[^\s:\[\]()-]*\d[^\s:\[\]()-]*-\d[^\s\[\]()]*)", re.ASCII)
+_BRACKETS = str.maketrans("[](){}", "      ")
 _DIST = re.compile(r"\.module[_+].*\Z|\.(?:el|fc|amzn|oe|cm|azl|ph|mga)\d+(?:_\d+)?|\.centos\b", re.ASCII)
 _CVE = re.compile(r"\bCVE-\d{4}-\d{4,19}\b", re.ASCII | re.IGNORECASE)
-
-
-class Entry(NamedTuple):
-    """One entry of other.xml.
-
-    Attributes:
-        date: UTC; rpm keeps days, at noon.
-        author: with the version at its end.
-        text: of several lines.
-    """
-
-    date: datetime | None
-    author: str
-    text: str
 
 
 class Mentions(msgspec.Struct, frozen=True):
@@ -73,9 +59,22 @@ class Mentions(msgspec.Struct, frozen=True):
 
 def version_of(author: str) -> str:
     """The `[epoch:]version-release` that an entry's author ends in; empty where there is none."""
-    tail = author[-MAX_AUTHOR:].rpartition(">")[2]
-    found = _VERSION.findall(tail)
-    return str(found[0 if "+" in tail else -1]).rstrip(",.;") if found else ""
+    words = author[-MAX_AUTHOR:].rpartition(">")[2].translate(_BRACKETS).split()
+    found = [version for word in words if (version := _as_version(word.rstrip(".,;")))]
+    if not found:
+        return ""
+    return found[0] if "+" in words else found[-1]
+
+
+def _as_version(word: str) -> str:
+    """The last two parts between dashes, where they look like a version and a release (`libxml2-2.9.1-6.3`)."""
+    *_, version, release = ("", "", *word.split("-"))
+    looks = any(map(_is_digit, version)) and _is_digit(release[:1]) and "@" not in word
+    return f"{version}-{release}" if looks else ""
+
+
+def _is_digit(character: str) -> bool:
+    return "0" <= character <= "9"
 
 
 def entries_between(entries: Iterable[Entry], installed: str, available: str) -> tuple[list[tuple[str, Entry]], str]:
@@ -161,9 +160,10 @@ def _newest_first(entries: Iterable[Entry]) -> list[Entry]:
         ordered.append(entry)
         if len(ordered) == MAX_ENTRIES:
             break
-    dates = [entry.date for entry in ordered if entry.date]
-    if dates and dates[0] < dates[-1]:
-        ordered.reverse()
+    if len(ordered) > 1:
+        first, last = ((entry.when, key(version_of(entry.author))) for entry in (ordered[0], ordered[-1]))
+        if first < last:
+            ordered.reverse()
     return ordered
 
 
@@ -201,7 +201,7 @@ def _erratum(source: str, version: str, entries: Sequence[Entry], builds: tuple[
         id=f"changelog:{source}/{version}",
         kind="security" if cves else "other",
         severity=None,
-        issued=max((entry.date for entry in entries if entry.date), default=None),
+        issued=max(entry.when for entry in entries),
         cves=cves,
         title="".join(c if c.isprintable() else " " for c in title[:MAX_TITLE_CHARACTERS]),
         source=where,
