@@ -121,6 +121,14 @@ def test_a_notice_of_several_repositories_is_one_the_worst_and_the_first() -> No
     assert [build.name for build in both.builds] == ["a", "b"]
 
 
+def test_copies_of_a_notice_keep_what_they_say_of_its_cve() -> None:
+    notice = erratum("A", [("a", "2-1")], cves=("CVE-2026-1111",))
+    rated = msgspec.structs.replace(notice, cve_severities=(Severity.IMPORTANT,))
+    assert joined([rated, rated])[0].cve_severities == (Severity.IMPORTANT,)
+    other = msgspec.structs.replace(rated, cves=("CVE-2026-2222",))
+    assert joined([rated, other])[0].cve_severities == ()
+
+
 def test_a_bound_stays_one_where_no_copy_has_a_date() -> None:
     notice = erratum("A", [("a", "2-1")], issued=None)
     bounded = [msgspec.structs.replace(notice, issued_at_latest=when) for when in (LATE, EARLY)]
