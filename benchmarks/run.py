@@ -38,6 +38,8 @@ def main() -> None:
     start("inspect_image.py", *(["--round-trip", str(tool)] if tool.exists() else []))
     print("\n## notices of rpm distributions\n", flush=True)
     start("rpm_errata.py")
+    print("\n## rpm-md repositories\n", flush=True)
+    start("rpm_repositories.py")
 
 
 def syft() -> Path:
