@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from support import made_rpmdb
+from support.rpm_world import notice, updateinfo
 
 __all__ = ["seeds"]
 
@@ -16,6 +17,7 @@ MAX_SEED_BYTES = 64 * 1024
 MAX_SEEDS = 60
 HEX = "1a3f5e7d9c1b3a5f7e9d1c3b5a7f9e1d3c5b7a9f1e3d5d7c9b1a3f5e7d9c1b3a"
 SHA256 = f"sha256:{HEX}"
+HELLO = [("hello", "1.1-1", "x86_64", "hello-1.1-1.src.rpm")]
 NAMES = (
     *("debian", "docker.io/library/debian:12", "localhost:5000/a/b", "[2001:db8::1]:5000/repo:v1", "Host.example/x"),
     *(f"registry.example/team/app:1@{SHA256}", "docker://registry.example/team/app", f"a@sha512:{HEX}{HEX}"),
@@ -160,6 +162,13 @@ _MADE: dict[str, tuple[object, ...]] = {
     "rpm_log": (made_rpmdb.log_of(made_rpmdb.sqlite(HEADERS[:1]), made_rpmdb.sqlite(HEADERS)),),
     "rpm_header": HEADERS,
     "rpm_signature": (made_rpmdb.TOOL[268],),
+    "updateinfo": (
+        updateinfo(
+            notice("RHSA-2026:1", HELLO, cves=["CVE-2026-1234"]),
+            notice("RHBA-2026:2", [*HELLO, ("lib", "2:1-1", "noarch", "")], kind="bugfix", module="mm:1:2:c3"),
+        ),
+        "<updates/>",
+    ),
     "os_release": (OS_RELEASE,),
     "auth_file": (AUTHS,),
     "registries_conf": (REGISTRIES, b'[registries.search]\nregistries = ["a.example"]\n'),

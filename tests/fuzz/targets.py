@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from affineur.errata.builds import listed, match_builds
+from affineur.errata.notices import list_lines, summary_lines
+from affineur.errata.updateinfo import read_updateinfo
 from affineur.errors import ContentError, Error, ForbiddenAddress, InputError, InvalidReference, MalformedDocument
 from affineur.http.client import Client
 from affineur.http.response import Headers, Response, retry_after_s
@@ -28,6 +31,7 @@ from affineur.oci.platform import parse_platform
 from affineur.oci.reference import parse_reference
 from affineur.oci.schema1 import content_digest, payload, read_schema1
 from affineur.packages.dpkg import DPKG
+from affineur.packages.inventory import Package
 from affineur.packages.osrelease import parsed
 from affineur.packages.rpm.database import RPM, headers
 from affineur.packages.rpm.header import Header, files
@@ -48,6 +52,7 @@ Target = Callable[[bytes], None]
 PAGE = "https://registry.example/v2/team/app/tags/list"
 READ_MAX = 1 << 20
 _RPMDB = made_rpmdb.sqlite([made_rpmdb.header()])
+_INSTALLED = [Package("hello", "1.0-1", "x86_64", "hello", "1.0-1", manager="rpm", module="mm:1:2:c3")]
 _FOLDER = tempfile.TemporaryDirectory(prefix="affineur-fuzz-")
 _AUTH_FILE = AuthPlace(Path(_FOLDER.name) / "auth.json", "fuzz")
 
@@ -253,6 +258,19 @@ def rpm_signature(content: bytes) -> None:
     assert len(key_fingerprint(content)) in (0, 40, 64)
 
 
+def updateinfo(content: bytes) -> None:
+    """Notices, or refused; what counts is listed, too."""
+    with contextlib.suppress(ContentError):
+        errata = list(read_updateinfo([content[:100], content[100:]], "rhel", "fuzz"))
+        assert all(erratum.id for erratum in errata)
+        lines = listed(_INSTALLED, errata, {"mm:1"})
+        counted = {finding.erratum.id for finding in match_builds(_INSTALLED, errata, {"mm:1"}) if finding.packages}
+        same = {erratum.id for erratum in errata for build in erratum.builds if build.architecture != "noarch"}
+        assert counted & same <= {line.erratum for line in lines}
+        assert len(list_lines(lines)) == len(lines)
+        assert bool(summary_lines(lines)) is bool(lines)
+
+
 def os_release(content: bytes) -> None:
     """Never an error."""
     assert all(isinstance(value, str) for value in parsed(content).values())
@@ -293,6 +311,7 @@ TARGETS: Mapping[str, Target] = {
             rpm_log,
             rpm_header,
             rpm_signature,
+            updateinfo,
             os_release,
             auth_file,
             registries_conf,
