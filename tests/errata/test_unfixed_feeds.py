@@ -1,4 +1,4 @@
-"""Vendors' word on flaws without a fix: from loopback, folders, archives; kept; and what is said where there is none."""
+"""Vendors' word on flaws without a fix: from loopback, folders, archives; kept; and what is said where none is read."""
 
 import hashlib
 import json

@@ -201,6 +201,7 @@ def configuration(real: RealDebian, base: str, folder: Path) -> Path:
     mirrors += "".join(f'[[mirror]]\nfrom = "https://{host}"\nto = "{base}/{host}"\n' for host in real.hosts)
     file = folder / "config.toml"
     file.write_text(
-        f'cache = "{folder / "cache"}"\n[network]\nallow = ["127.0.0.0/8"]\n[feeds]\nosv = "{base}/notices"\n{mirrors}'
+        f'cache = "{folder / "cache"}"\n[network]\nallow = ["127.0.0.0/8"]\n[feeds]\nosv = "{base}/notices"\n'
+        f'unfixed.debian = ""\n{mirrors}'
     )
     return file

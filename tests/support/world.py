@@ -47,6 +47,7 @@ class World:
         mapped: the folder of the archive's host that the configuration maps to loopback; empty for all of it.
         network: lines of the configuration's table of the network.
         feeds: further lines of the configuration's table of feeds.
+        unfixed: where Debian's security tracker is read; empty for nowhere.
         settings: further lines of the configuration file, at its beginning.
     """
 
@@ -123,6 +124,7 @@ class World:
         self.mapped = ""
         self.network = 'allow = ["127.0.0.0/8"]'
         self.feeds = ""
+        self.unfixed = ""
         self.settings = ""
         self.config_of_image: Mapping[str, Any] = {}
         self.reference_name = "team/app:1"
@@ -165,7 +167,8 @@ class World:
         file = self.folder / "config.toml"
         file.write_text(
             f'cache = "{self.folder / "cache"}"\n{self.settings}\n[network]\n{self.network}\n'
-            f'[feeds]\nosv = "{self.feed.url}"\n{self.feeds}\n[[mirror]]\nfrom = "{HOST}{self.mapped}"\n'
+            f'[feeds]\nosv = "{self.feed.url}"\nunfixed.debian = "{self.unfixed}"\n{self.feeds}\n'
+            f'[[mirror]]\nfrom = "{HOST}{self.mapped}"\n'
             f'to = "{self.archive.url.rstrip("/")}{self.mapped}"\n'
             f"{self.reference}"
         )

@@ -7,11 +7,14 @@ of one release are kept together, compressed, and are looked up together.
 import enum
 import zlib
 from collections.abc import Collection, Iterable, Iterator
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from affineur.errors import LimitExceeded, MalformedDatabase
-from affineur.store.feeds import FeedIndex
+
+if TYPE_CHECKING:
+    from affineur.store.feeds import FeedIndex
 
 __all__ = ["Statement", "Statements", "Status", "covered", "said"]
 
@@ -89,7 +92,7 @@ class Statements:
             yield f"{_OPEN}\0{release}\0{package}", zlib.compress(lines, 3)
 
 
-def covered(index: FeedIndex, releases: Iterable[str]) -> bool:
+def covered(index: "FeedIndex", releases: Iterable[str]) -> bool:
     """Whether anything is said of one of these releases: a feed without a word on it cannot be the right one, or whole.
 
     Raises:
@@ -99,7 +102,7 @@ def covered(index: FeedIndex, releases: Iterable[str]) -> bool:
 
 
 def said(
-    index: FeedIndex, releases: Iterable[str], packages: Collection[str]
+    index: "FeedIndex", releases: Iterable[str], packages: Collection[str]
 ) -> Iterator[tuple[str, str, list[Statement]]]:
     """Yield (release, package, statements) for each of these packages that anything is said of.
 

@@ -19,6 +19,7 @@ from affineur.assessment.model import (
     Notice,
     SuiteFacts,
     Unfixed,
+    UnfixedCVE,
 )
 from affineur.errata.erratum import CVE, Erratum, Fix, Severity
 from affineur.evidence import Evidence, Unassessed
@@ -148,6 +149,7 @@ class CVEs(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     image: ImageFacts
     distribution: Distribution
     cves: tuple[CVE, ...]
+    unfixed: tuple[UnfixedCVE, ...] | None
     evidence: tuple[Evidence, ...]
     unassessed: tuple[Unassessed, ...]
 
