@@ -114,6 +114,9 @@ def test_the_command_in_every_format(capsys: pytest.CaptureFixture[str]) -> None
             "status": "install ok installed",
             "purl": "pkg:deb/debian/g%2B%2B@12?arch=amd64&distro=debian-12",
             "layer": served(tar_of(TOP)).diff_id,
+            "manager": "dpkg",
+            **dict.fromkeys(("vendor", "module", "licence", "key_id", "repository"), ""),
+            **dict.fromkeys(("size", "installed_at")),
         }
         assert document["unassessed"][-1]["what"].startswith("packages of languages")
         code, out, _ = packages(registry, capsys)

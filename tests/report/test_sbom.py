@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import pytest
 
 from affineur.assessment.model import Distribution, ImageFacts
@@ -55,6 +56,18 @@ DOCUMENTS = {
     "without os-release": document(package("libc6", purl=None), package("libc6", purl=None)),
     "nothing": document(),
     "hostile": document(package("libc6\x1b[31m", "1\u202e"), gaps=(Unassessed("\x1b]0;x\x07", "\u2066 \udcff"),)),
+    "rpm": document(
+        msgspec.structs.replace(
+            package("bind-license", purl="pkg:rpm/centos/bind-license@9-1?arch=noarch"),
+            manager="rpm",
+            vendor="A\nB \x1b <a@b.example>",
+            licence="MPLv2.0 and \udcff",
+            size=5,
+            module="bind:9:1:2",
+            key_id="0123456789abcdef",
+            repository="base",
+        )
+    ),
     "variant": document(package("libc6"), platform="linux/arm/v7"),
 }
 

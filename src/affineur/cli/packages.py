@@ -99,6 +99,14 @@ def described(source: "Source", image: "Image", found: "Installed") -> "Packages
                 status=recorded.package.status,
                 purl=package_purl(recorded.package, found.release),
                 layer=str(image.diff_ids[recorded.layer]) if image.diff_ids else None,
+                manager=recorded.package.manager,
+                vendor=recorded.package.vendor,
+                module=recorded.package.module,
+                licence=recorded.package.licence,
+                size=recorded.package.size,
+                installed_at=recorded.package.installed_at,
+                key_id=recorded.package.key_id,
+                repository=recorded.package.repository,
             )
             for recorded in found.packages
         ),

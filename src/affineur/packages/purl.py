@@ -1,12 +1,14 @@
-"""Package URLs: one name for a package that other tools understand. purl-spec, types/{deb,apk}-definition.json."""
+"""Package URLs: one name for a package that other tools understand. purl-spec, types/{deb,apk,rpm}-definition.json."""
 
 import re
 from urllib.parse import quote
 
+import msgspec
+
 from affineur.packages.inventory import Package
 from affineur.packages.osrelease import OSRelease
 
-__all__ = ["apk_purl", "deb_purl", "oci_purl", "package_purl"]
+__all__ = ["apk_purl", "deb_purl", "oci_purl", "package_purl", "rpm_purl"]
 
 
 def package_purl(package: Package, release: OSRelease | None) -> str | None:
@@ -29,16 +31,29 @@ def apk_purl(package: Package, release: OSRelease | None) -> str | None:
     return _distribution_purl("apk", package, release)
 
 
-def _distribution_purl(kind: str, package: Package, release: OSRelease | None) -> str | None:
+def rpm_purl(package: Package, release: OSRelease | None) -> str | None:
+    """`pkg:rpm/centos/bind-license@9.9.4-73.el7?arch=noarch&distro=centos-7&epoch=32&upstream=bind-9.9.4-73.el7.src.rpm`.
+
+    The epoch is a qualifier of its own; `upstream`, as other tools have it, is the source rpm, where it is called
+    otherwise than the package. None as for deb.
+    """
+    epoch, _, version = package.version.rpartition(":")
+    source = f"{package.source}-{package.source_version.rpartition(':')[2]}"
+    upstream = "" if source == f"{package.name}-{version}" else f"{source}.src.rpm"
+    plain = msgspec.structs.replace(package, version=version)
+    return _distribution_purl("rpm", plain, release, epoch=epoch, upstream=upstream)
+
+
+def _distribution_purl(kind: str, package: Package, release: OSRelease | None, **more: str) -> str | None:
     if release is None or not release.fields.get("ID"):
         return None
     vendor = release.id.lower()
     distro = "-".join(filter(None, (vendor, release.version_id or release.codename)))
-    qualifiers = {"arch": package.architecture, "distro": distro}
+    qualifiers = {"arch": package.architecture, "distro": distro, **more}
     return f"pkg:{kind}/{_encoded(vendor)}/{_encoded(package.name)}@{_encoded(package.version)}{_joined(qualifiers)}"
 
 
-_BY_MANAGER = {"apk": apk_purl, "dpkg": deb_purl}
+_BY_MANAGER = {"apk": apk_purl, "dpkg": deb_purl, "rpm": rpm_purl}
 
 
 def oci_purl(registry: str | None, repository: str, digest: str, platform_architecture: str) -> str:

@@ -63,7 +63,10 @@ class LackedErratum(msgspec.Struct, frozen=True):
 
 
 class InstalledPackage(msgspec.Struct, frozen=True):
-    """One installed package; `layer` is the diff ID of the layer whose record names it, where that is known."""
+    """One installed package; `layer` is the diff ID of the layer whose record names it, where that is known.
+
+    The rest is as of `packages.inventory.Package`: empty or null where the manager does not record it.
+    """
 
     name: str
     version: str
@@ -73,6 +76,14 @@ class InstalledPackage(msgspec.Struct, frozen=True):
     status: str = ""
     purl: str | None = None
     layer: str | None = None
+    manager: str = "dpkg"
+    vendor: str = ""
+    module: str = ""
+    licence: str = ""
+    size: int | None = None
+    installed_at: datetime | None = None
+    key_id: str = ""
+    repository: str = ""
 
 
 class Assessed(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
@@ -141,7 +152,7 @@ class Updates(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
 
 
 class CVEs(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
-    """`affineur cves --json`."""
+    """`affineur cves --json`: what an erratum fixes, and apart from it what no erratum fixes, null where not told."""
 
     schema_: str
     affineur: str
@@ -218,7 +229,7 @@ def updates_of(assessment: Assessment, security_only: bool = False) -> Updates:
 
 
 def cves_of(assessment: Assessment) -> CVEs:
-    """Return the document of the CVEs that an update or an erratum fixes."""
+    """Return the document of the CVEs that an update or an erratum fixes, and of those that nothing fixes."""
     return CVEs(schema_="affineur.cves/1", **_same(assessment, CVEs, {"schema_"}))
 
 

@@ -66,7 +66,16 @@ def _component(package: InstalledPackage, references: dict[str, int]) -> dict[st
     references[reference] = references.get(reference, 0) + 1
     if references[reference] > 1:  # a reference may stand once only (§ bom-ref)
         reference = f"{reference}#{references[reference]}"
-    component = {"type": "library", "bom-ref": reference, "name": package.name, "version": package.version}
+    component: dict[str, Any] = {
+        "type": "library",
+        "bom-ref": reference,
+        "name": package.name,
+        "version": package.version,
+    }
+    if package.vendor:
+        component["publisher"] = package.vendor
+    if package.licence:  # as recorded; no SPDX expression in general
+        component["licenses"] = [{"license": {"name": package.licence, "acknowledgement": "declared"}}]
     if package.purl:
         component["purl"] = package.purl
     facts = {
@@ -74,6 +83,9 @@ def _component(package: InstalledPackage, references: dict[str, int]) -> dict[st
         "source": package.source,
         "source-version": package.source_version,
         "status": package.status,
+        "module": package.module,
+        "key-id": package.key_id,
+        "repository": package.repository,
         "layer": package.layer,
     }
     properties = [{"name": f"affineur:{name}", "value": value} for name, value in facts.items() if value]

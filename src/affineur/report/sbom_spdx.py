@@ -12,11 +12,16 @@ __all__ = ["render"]
 
 NOT_TOLD = "NOASSERTION"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "spdx.affineur")
+_NO_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _NO_ID = re.compile(r"[^A-Za-z0-9.-]")  # SPDX 2.3 § 3.2: what an identifier may not hold
 
 
 def render(document: Packages) -> str:
-    """Return the document. Licences are not looked at, which is said as NOASSERTION; the comment names other gaps."""
+    """Return the document. The comment names what could not be told.
+
+    Licences stand as they are recorded in `licenseComments`: they are no SPDX expressions in general, so that
+    `licenseDeclared` makes no assertion.
+    """
     image = document.image
     root = oci_purl(image.registry, image.repository, image.manifest_digest, image.platform.split("/")[1])
     made = document.made.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -57,6 +62,12 @@ def render(document: Packages) -> str:
 
 
 def _package(package: InstalledPackage, number: int) -> dict[str, Any]:
+    facts = (
+        f"architecture {package.architecture}",
+        package.status,
+        f"module {package.module}" if package.module else "",
+        f"recorded in layer {package.layer}",
+    )
     described: dict[str, Any] = {
         "SPDXID": f"SPDXRef-{number}-{_NO_ID.sub('-', package.name)}",
         "name": package.name,
@@ -67,8 +78,12 @@ def _package(package: InstalledPackage, number: int) -> dict[str, Any]:
         "licenseDeclared": NOT_TOLD,
         "copyrightText": NOT_TOLD,
         "sourceInfo": f"built from {package.source} {package.source_version}",
-        "comment": f"architecture {package.architecture}; {package.status}; recorded in layer {package.layer}",
+        "comment": "; ".join(filter(None, facts)),
     }
+    if package.vendor:
+        described["supplier"] = f"Organization: {_NO_CONTROL.sub(' ', package.vendor)}"
+    if package.licence:
+        described["licenseComments"] = f"recorded as: {package.licence}"
     if package.purl:
         described["externalRefs"] = [_reference(package.purl)]
     return described
