@@ -70,3 +70,49 @@ def test_updates_are_what_dnf_prints(world: RpmWorld) -> None:
     assert len(theirs) == 2
     summary = world.dnf("updateinfo", "summary", "-q").strip()
     assert world.run("updates").out.strip().endswith(summary)
+
+
+CENTOS_7 = (
+    b'NAME="CentOS Linux"\nVERSION="7 (Core)"\nID="centos"\nVERSION_ID="7"\nPRETTY_NAME="CentOS Linux 7 (Core)"\n'
+)
+CHANGELOG = """\
+    * Tue Mar 10 2020 Packager <p@centos.example> - 2.4.6-97
+    - Resolves: CVE-2020-0001 - a flaw that is fixed
+
+    * Mon Jan 06 2020 Packager <p@centos.example> - 2.4.6-96
+    - Resolves: CVE-2019-0002 - an older flaw
+
+    * Mon Dec 02 2019 Packager <p@centos.example> - 2.4.6-95
+    - CVE-2018-0003, fixed in what is installed
+"""
+
+
+def test_where_nobody_publishes_errata_changelogs_tell_what_is_known_and_no_letter_is_given(tmp_path: Path) -> None:
+    with RpmWorld(tmp_path, os_release=CENTOS_7, host="https://vault.centos.org") as world:
+        release = world.build("centos-release", "7", "9.2009.1.el7", provides=["system-release = 7-9"])
+        old = world.build("httpd", "2.4.6", "95", changelog=CHANGELOG[CHANGELOG.index("    * Mon Dec") :])
+        zlib = world.build("zlib", "1.2.7", "18")
+        world.install(release, old, zlib)
+        world.repository("base", [release, old, zlib], "7.9.2009/os/x86_64")
+        new = [world.build("httpd", "2.4.6", "97", changelog=CHANGELOG), world.build("zlib", "1.2.7", "19")]
+        world.repository("updates", new, "7.9.2009/updates/x86_64")
+        done = world.run("assess", "--json")
+        assessment = done.document
+        dnf = world.dnf("check-update", "-q").split()
+        again = world.run("updates").out
+    grade = assessment["grade"]
+    assert grade["letter"] is None
+    assert grade["reasons"][0].startswith("CentOS publishes no errata")
+    assert [(e["id"], e["cves"], e["severity"]) for e in assessment["errata"]] == [
+        ("changelog:httpd/2.4.6-96", ["CVE-2019-0002"], None),
+        ("changelog:httpd/2.4.6-97", ["CVE-2020-0001"], None),
+    ]
+    assert {update["name"] for update in assessment["updates"]} == {"httpd", "zlib"}
+    assert [word for word in dnf if "." in word and "-" not in word] == ["httpd.x86_64", "zlib.x86_64"]
+    told = {item["what"]: item["why"] for item in assessment["unassessed"]}
+    assert (
+        told["what updates fix"] == "by their changelogs alone: 2 updates, 1 mentions CVEs, the oldest since 2020-01-06"
+    )
+    assert done.code == 1, "its support has ended"
+    assert "Updates Information Summary: available\n    none" in again, "dnf would list no notice"
+    assert assessment["rebuild_grade"] is None

@@ -11,6 +11,7 @@ from affineur.assessment.errata import Errata, out_by_now, upgraded
 from affineur.assessment.found import Found
 from affineur.assessment.means import Means
 from affineur.assessment.model import Deviation, ForeignPackage
+from affineur.assessment.rpm.changelogs import Described, bounded, described
 from affineur.assessment.rpm.origin import foreign, of_another_release
 from affineur.assessment.rpm.place import Place, read_place
 from affineur.assessment.rpm.suites import evidence, states, suite_facts
@@ -18,6 +19,7 @@ from affineur.assessment.sentences import listed
 from affineur.errata import builds, coverage
 from affineur.errata.erratum import Erratum
 from affineur.errata.publishers import publishes
+from affineur.errata.rpmchangelog import mentions
 from affineur.evidence import Unassessed
 from affineur.http.addresses import Reach
 from affineur.image.reader import Verbatim
@@ -25,6 +27,7 @@ from affineur.repositories.reference import NoReference
 from affineur.repositories.rpmmd.activation import activated
 from affineur.repositories.rpmmd.choose import Choice, choose
 from affineur.repositories.rpmmd.configuration import PATHS, read_configuration
+from affineur.repositories.rpmmd.deviations import deviations
 from affineur.repositories.rpmmd.fetch import Fetcher
 from affineur.repositories.rpmmd.model import Fetched, RpmConfiguration
 from affineur.repositories.rpmmd.published import Published, read_references
@@ -57,6 +60,7 @@ class _Read(msgspec.Struct, frozen=True):
     references: tuple[ReferenceRepository, ...] | NoReference
     published: tuple[tuple[Published, Place | None], ...]
     active: frozenset[str]
+    fetcher: Fetcher
 
 
 def look(contents: Contents, means: Means, reach: Reach) -> Found:
@@ -68,14 +72,15 @@ def look(contents: Contents, means: Means, reach: Reach) -> Found:
     read = _read(contents, means, reach)
     trusted = [place for each, place in read.published if place is not None and each.verified]
     published = _notices(trusted)
-    newer = builds.errata_of_updates(
-        choose(contents.packages, [place.offered for place in trusted], _neutral(read.configuration)).updates,
-        published,
-        read.active,
-    )
+    offered = choose(contents.packages, [place.offered for place in trusted], _neutral(read.configuration)).updates
+    newer = builds.errata_of_updates(offered, published, read.active)
+    gaps = tuple(_gaps(read, newer, means.now))
+    said, mentioned = _changelogs(read, newer, trusted, means) if gaps else (Described(), [])
+    known_on = max((made for place in trusted if (made := _made(place))), default=None)
+    published += [bounded(erratum, known_on) for erratum in said.errata if erratum.cves]
+    newer = builds.errata_of_updates(newer, published, read.active)
     findings = [out_by_now(each, means.now) for each in builds.match_builds(contents.packages, published, read.active)]
     rebuilt = upgraded(contents.packages, newer)
-    gaps = tuple(_gaps(read, newer, means.now))
     others = tuple(_foreign(read, trusted))
     own = _notices(read.own)
     updates = builds.errata_of_updates(read.choice.updates, [*published, *own], read.active)
@@ -90,8 +95,8 @@ def look(contents: Contents, means: Means, reach: Reach) -> Found:
         foreign_untold=_foreign_untold(read),
         unknown=tuple(_unknown(read, gaps, others)),
         deviations=tuple(_deviations(read)),
-        unassessed=tuple(_unassessed(read, others)),
-        evidence=tuple(evidence([*read.own, *trusted], means.now)),
+        unassessed=(*_unassessed(read, others), *mentioned, *said.unassessed),
+        evidence=(*evidence([*read.own, *trusted], means.now), *said.evidence),
         rebuilt=tuple(rebuilt),
         left=tuple(finding.erratum for finding in builds.match_builds(rebuilt, published, read.active)),
     )
@@ -139,7 +144,32 @@ def _read(contents: Contents, means: Means, reach: Reach) -> _Read:
         references,
         tuple((each, place_of(each.fetched) if each.fetched is not None else None) for each in published),
         frozenset(f"{each.name}:{each.stream}:{each.context}" for each in activation.streams),
+        fetcher,
     )
+
+
+def _changelogs(
+    read: _Read, newer: Sequence[Update], trusted: Sequence[Place], means: Means
+) -> tuple[Described, list[Unassessed]]:
+    """What changelogs say of the updates that no notice explains: the distribution's, or else the image's own."""
+    updates = [update for update in newer or read.choice.updates if not update.errata]
+    data = None if means.offline else read.fetcher.data
+    with means.progress.stage("changelogs"):
+        said = described(
+            updates,
+            trusted if newer else read.own,
+            data,
+            means.settings.feeds.changelog_bytes,
+            means.changelogs,
+            means.now,
+        )
+    counted = mentions(builds.errata_of_updates(updates, said.errata), said.errata)
+    told = [Unassessed("what updates fix", f"by their changelogs alone: {counted.sentence()}")] if said.errata else []
+    return said, told
+
+
+def _made(place: Place) -> datetime | None:
+    return place.fetched.repomd.made if place.fetched.repomd else None
 
 
 def _neutral(configuration: RpmConfiguration) -> RpmConfiguration:
@@ -201,6 +231,8 @@ def _foreign_untold(read: _Read) -> str:
 def _unknown(read: _Read, gaps: Sequence[str], others: Sequence[ForeignPackage]) -> Iterator[str]:
     if isinstance(read.references, NoReference):
         yield read.references.why
+    if publishes(read.contents.os_release.id)[0] == "nothing":
+        yield from gaps  # the first that there is to know
     for each, place in read.published:
         problems = (*each.problems, *(place.problems if place else ()))
         if not each.complete or problems:
@@ -210,15 +242,16 @@ def _unknown(read: _Read, gaps: Sequence[str], others: Sequence[ForeignPackage])
         name = read.contents.os_release.pretty_name
         if wrong := of_another_release(len(read.contents.packages), others, name):
             yield wrong
-    yield from gaps
+    if publishes(read.contents.os_release.id)[0] != "nothing":
+        yield from gaps
 
 
 def _deviations(read: _Read) -> Iterator[Deviation]:
-    named = {place.fetched.digest for place in read.own if place.fetched.digest}
-    for each, place in read.published:
-        if place is not None and place.fetched.digest not in named:
-            what = f"its enabled repositories do not lead to {each.reference.name}"
-            yield Deviation("missing-suite", what, "/etc/yum.repos.d")
+    published = [each for each, _ in read.published]
+    pinned = {key for each in published for key in each.reference.trusted.keys}
+    fetched = [place.fetched for place in read.own]
+    for kind, what, where in deviations(read.configuration, fetched, published, pinned):
+        yield Deviation(kind, what, where)
     for lost in read.choice.hidden:
         what = f"{lost.name} {lost.available} is on offer and would not be taken"
         yield Deviation("not-taken", what, lost.because)
