@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from affineur.assessment.model import Assessment
 from affineur.errata.erratum import CVE, Severity
 from affineur.errata.notices import Notice, list_lines, summary_lines
-from affineur.errata.unfixed import WHAT, UnfixedCVE
+from affineur.errata.unfixed import WHAT, Status, UnfixedCVE
 from affineur.evidence import Unassessed
 from affineur.report import reading
 from affineur.report.documents import CVEs, Packages, Updates
@@ -152,7 +152,7 @@ def _unfixed_counted(page: Page, document: CVEs | Assessment) -> None:
     if document.unfixed is not None:
         found: tuple[UnfixedCVE, ...] = document.unfixed
         statuses = Counter(status for _, status in {(each.id, each.status) for each in found})
-        counted = ", ".join(f"{count} {status.value}" for status, count in statuses.most_common())
+        counted = ", ".join(f"{statuses[status]} {status.value}" for status in Status if statuses[status])
         if found:
             page.blank()
         page.paragraph(f"CVEs without a fix: {len({each.id for each in found})}{counted and f' ({counted})'}", 0)
