@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from support import made_rpmdb
+from support import apk, made_rpmdb
 from support.rpm_world import notice, updateinfo
 
 __all__ = ["seeds"]
@@ -17,6 +17,14 @@ MAX_SEED_BYTES = 64 * 1024
 MAX_SEEDS = 60
 HEX = "1a3f5e7d9c1b3a5f7e9d1c3b5a7f9e1d3c5b7a9f1e3d5d7c9b1a3f5e7d9c1b3a"
 SHA256 = f"sha256:{HEX}"
+APK_DATABASE = b"C:Q1=\nP:musl\nV:1.2.3-r4\nA:x86_64\nI:9\no:musl\ns:edge\nF:lib\nR:ld\na:0:0:755\nZ:Q1=\n\nP:a\nV:1\n"
+APK_RECORDS = "\n".join(apk.record(name, "1.2_rc1-r0", origin="openssl") for name in ("libssl1.1", "libcrypto1.1"))
+APK_CONTENT = apk.packed_index([APK_RECORDS], "v3.16.3-13-g4d933a1fa3")
+APK_CONFIGURATION = (
+    b"set a=https://a.example\nv2 @edge ${a}/x main community\nndx https://b.example/x.tar.gz\n/media/x\n"
+    b"!name a@edge b=1.2-r0 c~1 d><Q1abc= so:libc.so.1 x86_64\n"
+)
+SECDB = b'{"packages": [{"pkg": {"name": "a", "secfixes": {"1-r0": ["CVE-2019-1000 XSA-1", "x"], "0": null}}}]}'
 HELLO = [("hello", "1.1-1", "x86_64", "hello-1.1-1.src.rpm")]
 NAMES = (
     *("debian", "docker.io/library/debian:12", "localhost:5000/a/b", "[2001:db8::1]:5000/repo:v1", "Host.example/x"),
@@ -155,6 +163,14 @@ _MADE: dict[str, tuple[object, ...]] = {
     "tar": (_tar(),),
     "layer": (_tar(), gzip.compress(_tar(), mtime=0)),
     "dpkg_status": (STATUS,),
+    "apk_database": (APK_DATABASE,),
+    "apk_index": tuple(
+        apk.signed_index(APK_CONTENT, apk.Key(1), apk.Key(2), algorithm=algorithm) for algorithm in ("RSA", "RSA256")
+    ),
+    "apk_records": (APK_RECORDS.encode(),),
+    "apk_key": (apk.Key(1).pem,),
+    "apk_configuration": (APK_CONFIGURATION,),
+    "secdb": (SECDB,),
     "rpm_database": (
         *(made_rpmdb.bdb(HEADERS), made_rpmdb.bdb(HEADERS, ">"), made_rpmdb.ndb(HEADERS)),
         made_rpmdb.sqlite(HEADERS),

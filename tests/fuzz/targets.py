@@ -14,6 +14,7 @@ from typing import Any
 
 from affineur.errata.builds import listed, match_builds
 from affineur.errata.notices import list_lines, summary_lines
+from affineur.errata.secfixes import read_secdb
 from affineur.errata.updateinfo import read_updateinfo
 from affineur.errors import ContentError, Error, ForbiddenAddress, InputError, InvalidReference, MalformedDocument
 from affineur.http.client import Client
@@ -30,6 +31,7 @@ from affineur.oci.place import parse_place
 from affineur.oci.platform import parse_platform
 from affineur.oci.reference import parse_reference
 from affineur.oci.schema1 import content_digest, payload, read_schema1
+from affineur.packages.apk import APK
 from affineur.packages.dpkg import DPKG
 from affineur.packages.inventory import Package
 from affineur.packages.osrelease import parsed
@@ -37,6 +39,10 @@ from affineur.packages.rpm.database import RPM, headers
 from affineur.packages.rpm.header import Header, files
 from affineur.packages.rpm.keys import keys
 from affineur.packages.rpm.signature import issuer, key_fingerprint
+from affineur.repositories.apk.configuration import read_configuration as apk_read_configuration
+from affineur.repositories.apk.index import parse_index, unpacked
+from affineur.repositories.apk.rsa import read_key, verifies
+from affineur.repositories.apk.signed import opened, verified_by
 from affineur.source.auth import challenges, check_realm
 from affineur.source.configuration.authfiles import Place as AuthPlace
 from affineur.source.configuration.authfiles import parse_auth_file
@@ -227,6 +233,49 @@ def dpkg_status(content: bytes) -> None:
             assert package.name
 
 
+def apk_database(content: bytes) -> None:
+    """Packages, or refused."""
+    with contextlib.suppress(ContentError):
+        assert all(package.name and package.version for package in APK.extract("lib/apk/db/installed", content))
+
+
+def apk_index(content: bytes) -> None:
+    """Signatures, then what they are of: taken apart, verified, unpacked and parsed, each as if the one before held."""
+    with contextlib.suppress(ContentError):
+        signed = opened(content, "fuzz")
+        assert content.endswith(signed.content)
+        with contextlib.suppress(ContentError):
+            assert verified_by(signed, {}, "fuzz", by_name=False)
+        contents = unpacked(signed.content, "fuzz")
+        assert all(offer.name and offer.version for offer in parse_index(contents.text, None, "fuzz"))
+
+
+def apk_records(content: bytes) -> None:
+    """Offers, or refused."""
+    with contextlib.suppress(ContentError):
+        assert all(offer.name and offer.version for offer in parse_index(content, None, "fuzz"))
+
+
+def apk_key(content: bytes) -> None:
+    """A key that a signature of nothing cannot satisfy, or none."""
+    with contextlib.suppress(ContentError):
+        key = read_key(content, "fuzz")
+        assert not verifies(key, content[:512], "sha1", b"\0" * 20)
+
+
+def apk_configuration(content: bytes) -> None:
+    """Read, with what is wrong said; nothing but http and https is ever to be asked."""
+    names = ("etc/apk/repositories", "etc/apk/world", "etc/apk/arch")
+    found = apk_read_configuration(dict.fromkeys(names, content), "x86_64")
+    assert all(each.url.lower().startswith(("http://", "https://")) for each in found.repositories)
+
+
+def secdb(content: bytes) -> None:
+    """Fixes, or refused."""
+    with contextlib.suppress(ContentError):
+        assert all(fix.ids and fix.version for fix in read_secdb(content, "fuzz"))
+
+
 def rpm_database(content: bytes) -> None:
     """Packages, keys and files in any of the formats, or refused; what is read is no more than what is there."""
     assert RPM.claims(content) in (True, False)
@@ -307,6 +356,12 @@ TARGETS: Mapping[str, Target] = {
             tar,
             layer,
             dpkg_status,
+            apk_database,
+            apk_index,
+            apk_records,
+            apk_key,
+            apk_configuration,
+            secdb,
             rpm_database,
             rpm_log,
             rpm_header,

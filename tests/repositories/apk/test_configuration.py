@@ -90,6 +90,8 @@ def test_logins_are_never_part_of_what_is_asked() -> None:
         ("v3 https://a.example/x main", "third format"),
         ("https://a.example/Packages.adb", "third format"),
         ("@edge", "no URL"),
+        ("ndx https://a.example", "names no index"),
+        ("https://", "only http and https"),
         ("https://a.example/${nothing}", "not set"),
         ("set APK_ARCH=evil", "no variable"),
         ("set a b", "no variable"),

@@ -34,6 +34,7 @@ MAX_URL = 2000  # characters, also of a variable's value: `set a=${a}${a}` doubl
 _FOLDERS = ("etc/apk/repositories.d/", "lib/apk/repositories.d/", "usr/lib/apk/repositories.d/")
 _KEYS = ("etc/apk/keys/", "lib/apk/keys/", "usr/lib/apk/keys/")
 _SET = re.compile(r"set\s+(-default\s+)?([A-Za-z][A-Za-z0-9_]*)=(\S*)\Z")
+_WEB = re.compile(r"https?://[^/]", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{([A-Za-z][A-Za-z0-9_]*)\}")
 _CONSTRAINT = re.compile(
     r"(!?)([A-Za-z0-9+._/,:-]+)(@[^\s<>=~@]+)?(?:((?:[<>=]|~)+)([^\s@<>=~][^\s@]*))?(@[^\s<>=~@]+)?\Z", re.ASCII
@@ -138,12 +139,15 @@ def _line(line: str, path: str, number: int, variables: Mapping[str, str]) -> It
     url = url.rstrip("/")
     if url.startswith(("/", "file:")):
         raise ValueError(f"{url[:200]} is not fetched: it means a folder in the image")
-    if not url.lower().startswith(("http://", "https://")):
+    if not _WEB.match(url):
         raise ValueError(f"{url[:200]} is not fetched: only http and https are")
     if kind == "v3" or url.endswith(".adb"):
         raise ValueError("an index of apk's third format, which is not read here yet")
     if kind == "ndx" or (not kind and url.endswith(".tar.gz")):
-        yield ApkRepository(url.rpartition("/")[0], tag, url, path, number)
+        base = url.rpartition("/")[0]
+        if not _WEB.match(base):
+            raise ValueError(f"{url[:200]} names no index")
+        yield ApkRepository(base, tag, url, path, number)
         return
     for component in components or [""]:
         yield ApkRepository("/".join(filter(None, (url, component))), tag, "", path, number)
