@@ -171,6 +171,12 @@ def test_an_update_without_a_security_notice_is_not_called_one_nor_none() -> Non
     assert (second.errata, second.security) == ((), None)
 
 
+def test_where_all_notices_are_there_an_update_without_a_security_notice_is_none() -> None:
+    errata = [erratum("IN", [("a", "2-1")], kind="bugfix"), erratum("S", [("c", "2-1")])]
+    updates = [update(name, "1-1", "2-1") for name in "abc"]
+    assert [each.security for each in errata_of_updates(updates, errata, complete=True)] == [False, False, True]
+
+
 def test_an_update_to_noarch_has_its_notices() -> None:
     errata = [erratum("A", [("a", "2-1", "noarch")])]
     (found,) = errata_of_updates([update("a", "1-1", "2-1", available_architecture="noarch")], errata)

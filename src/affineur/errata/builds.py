@@ -114,15 +114,20 @@ def listed(
 
 
 def errata_of_updates(
-    updates: Iterable[Update], errata: Iterable[Erratum], active: Collection[str] = frozenset()
+    updates: Iterable[Update],
+    errata: Iterable[Erratum],
+    active: Collection[str] = frozenset(),
+    *,
+    complete: bool = False,
 ) -> list[Update]:
     """Fill in the errata of rpm's updates: the final notices with a build in (installed, available], as they are given.
 
-    `security` is True where one of them is for security; otherwise it stays as it was, for an update that no notice
-    speaks of is no proof of anything.
+    `security` is True where one of them is for security. Otherwise it stays as it was, for an update that no notice
+    speaks of is no proof of anything; it becomes False only where the notices are complete.
 
     Args:
         active: as for `listed`; a build of exactly the available version counts whatever its module.
+        complete: the notices of all the repositories that offer the updates keep up (coverage.gaps).
     """
     by_name: dict[str, list[tuple[Erratum, Build]]] = defaultdict(list)
     updates = list(updates)
@@ -132,7 +137,10 @@ def errata_of_updates(
             for build in erratum.builds:
                 if build.name in names:
                     by_name[build.name].append((erratum, build))
-    return [_with_errata(update, by_name[update.name], active) for update in updates]
+    found = [_with_errata(update, by_name[update.name], active) for update in updates]
+    if not complete:
+        return found
+    return [each if each.security else msgspec.structs.replace(each, security=False) for each in found]
 
 
 def _with_errata(update: Update, candidates: Iterable[tuple[Erratum, Build]], active: Collection[str]) -> Update:
