@@ -1,10 +1,11 @@
 """`affineur packages` beside syft: seconds, peak memory, bytes; as ratios to the peer in the same run.
 
-    python benchmarks/packages.py --root ROOT.tar [--syft PROGRAM] [--large FOLDER] [--runs 3]
+    python benchmarks/packages.py --root ROOT.tar [--rpm Packages.xz] [--syft PROGRAM] [--large FOLDER] [--runs 3]
 
 ROOT.tar is a Debian root file system (mmdebstrap --variant=minbase). From it come, served by a docker-registry on
-loopback: the root alone; it and an application above it; and 30 layers that each touch dpkg's status. With --large also
-a large image of real programs (large_image.py). Programs take turns; times are medians, the memory is the highest.
+loopback: the root alone; it and an application above it; and 30 layers that each touch dpkg's status. With --rpm also
+the root's files with an rpm database in place of dpkg's, alone and below an application; with --large a large image of
+real programs (large_image.py). Programs take turns; times are medians, the memory is the highest.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import gzip
 import hashlib
 import io
 import json
+import lzma
 import os
 import random
 import re
@@ -52,6 +54,7 @@ def main() -> None:
     """Measure and print a Markdown table."""
     parser = argparse.ArgumentParser(description="`affineur packages` beside syft")
     parser.add_argument("--root", type=Path, required=True, help="tar of a Debian root file system")
+    parser.add_argument("--rpm", type=Path, help="a Berkeley DB of rpm, compressed by xz")
     parser.add_argument("--syft", default="syft", help="the peer's program")
     parser.add_argument("--large", type=Path, help="a folder for a large image: made there if need be, some minutes")
     parser.add_argument("--runs", type=int, default=3)
@@ -60,18 +63,22 @@ def main() -> None:
     print(f"python {sys.version.split()[0]}, {os.cpu_count()} processors, peer: {peer or 'none (syft not found)'}\n")
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder, docker_registry(Path(folder) / "registry") as host:
-        for name, layers in images(options.root, options.large):
+        for name, layers in images(options.root, options.rpm, options.large):
             size = push(host, name, layers)
             rows += measured(f"{host}/{name}:1", name, size, options.runs, options.syft if peer else None)
     print(table(rows))
 
 
-def images(root: Path, large: Path | None) -> Iterator[tuple[str, Iterator[bytes]]]:
+def images(root: Path, rpm: Path | None, large: Path | None) -> Iterator[tuple[str, Iterator[bytes]]]:
     """Names, and layers as compressed bytes, base first."""
     base = _compressed(root.read_bytes())
     yield "minbase", iter([base])
     yield "application", iter([base, _copy(root, "opt/app", STACKED_BYTES * 3)])
     yield "thirty-layers", _stack(root, base)
+    if rpm:
+        system = _rpm_system(root, lzma.decompress(rpm.read_bytes()))
+        yield "rpm", iter([system])
+        yield "rpm-application", iter([system, _copy(root, "opt/app", STACKED_BYTES * 3)])
     if large:
         yield "large", (layer.read_bytes() for layer in layers_in(large))
 
@@ -98,7 +105,11 @@ def measured(reference: str, name: str, size: int, runs: int, syft: str | None) 
     if syft:
         peer = [syft, "scan", f"registry:{reference}", "-q", "-o", "json"]
         quiet = {"SYFT_REGISTRY_INSECURE_USE_HTTP": "true", "SYFT_CHECK_FOR_APP_UPDATE": "false"}
-        leanest = [*peer, "--override-default-catalogers", "dpkg-db-cataloger"]
+        leanest = [
+            *peer,
+            "--override-default-catalogers",
+            "rpm-db-cataloger" if "/rpm" in reference else "dpkg-db-cataloger",
+        ]
         programs["syft, leanest"] = leanest, {**quiet, "SYFT_FILE_METADATA_SELECTION": "none"}
         programs["syft, default"] = peer, quiet
     taken: dict[str, list[Run]] = {program: [] for program in programs}
@@ -138,7 +149,7 @@ def table(rows: Sequence[Row]) -> str:
 def _count(document: str) -> int:
     found = json.loads(document)
     if "artifacts" in found:
-        return sum(artifact["type"] == "deb" for artifact in found["artifacts"])
+        return sum(artifact["type"] in ("deb", "rpm") for artifact in found["artifacts"])
     return len(found["packages"])
 
 
@@ -179,6 +190,21 @@ def _program(seed: int) -> bytes:
     words = b" ".join(b"%d" % source.randrange(1000) for _ in range(4096))
     noise = source.randbytes(STACKED_BYTES * 3 // 10)
     return (noise + words * (STACKED_BYTES // len(words) + 1))[:STACKED_BYTES]
+
+
+def _rpm_system(root: Path, database: bytes) -> bytes:
+    """A layer with the root's files, and rpm's database where dpkg's was."""
+    buffer = io.BytesIO()
+    own = {"var/lib/rpm/Packages": database, "etc/os-release": b'ID="centos"\nVERSION_ID="8"\n'}
+    with tarfile.open(root) as source, tarfile.open(fileobj=buffer, mode="w") as copy:
+        for member in source:
+            if "/dpkg/" not in member.name and member.name.removeprefix("./") not in own:
+                copy.addfile(member, source.extractfile(member) if member.isreg() else None)
+        for name, content in own.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            copy.addfile(info, io.BytesIO(content))
+    return _compressed(buffer.getvalue())
 
 
 def _copy(root: Path, folder: str, at_most: int | None = None) -> bytes:
