@@ -6,7 +6,7 @@ from affineur.repositories.rpmmd.model import ModuleState
 from support.dnf_scenarios import Main, Module, Place, System
 from support.rpm_roots import Rpm
 
-__all__ = ["ALONE", "CASES", "Case"]
+__all__ = ["ALONE", "CASES", "Case", "rpm"]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -166,8 +166,12 @@ def read_answer(text: str) -> Answer:
     return Answer([" ".join(line.split()) for line in updates.splitlines() if line.strip()], pairs)
 
 
-def ask_us(system: System) -> Choice:
-    """What we foretell, from the same primary.xml and modules.yaml."""
+def ask_us(system: System, manager: str = "dnf", **options: object) -> Choice:
+    """What we foretell, from the same primary.xml and modules.yaml.
+
+    Args:
+        options: of the configuration, more.
+    """
     names = {rpm.name for rpm in (*system.installed, *(rpm for place in system.places for rpm in place.packages))}
     offered = []
     for place in system.places:
@@ -177,12 +181,13 @@ def ask_us(system: System) -> Choice:
         offered.append(Offered(place.repository(), offers.lookup(names), modules))
     configuration = RpmConfiguration(
         repositories=tuple(place.repository() for place in system.places),
-        manager="dnf",
+        manager=manager,
         basearch=system.basearch,
         releasever="9",
         exclude=system.main.exclude,
         obsoletes=system.main.obsoletes,
         modules=system.states,
+        **options,  # type: ignore[arg-type]
     )
     return choose([rpm.package() for rpm in system.installed], offered, configuration)
 

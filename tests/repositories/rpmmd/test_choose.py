@@ -6,6 +6,7 @@ from affineur.repositories.rpmmd.choose import Choice, Hidden, Offered, choose
 from affineur.repositories.rpmmd.model import ModuleState, Offer, Repository, RpmConfiguration
 from affineur.repositories.rpmmd.modules import Modules, ModuleStream
 from affineur.repositories.update import Update
+from support import zypper_cases
 from support.dnf_cases import ALONE, CASES, Case
 from support.dnf_scenarios import ask_us, ours
 from support.rpm_roots import Rpm
@@ -30,6 +31,12 @@ def chosen(installed: list[Rpm], *offered: Offered, configuration: RpmConfigurat
 def test_each_rule(case: Case) -> None:
     answer = ours(ask_us(case.system))
     assert (sorted(answer.updates), sorted(answer.obsoleting)) == (sorted(case.updates), sorted(case.obsoleting))
+
+
+@pytest.mark.parametrize("case", zypper_cases.CASES, ids=lambda case: case.rule)
+def test_each_rule_of_zypper(case: zypper_cases.Case) -> None:
+    choice = ask_us(case.system, "zypper", locks=case.locks, vendor_change=case.vendor_change)
+    assert sorted(ours(choice).updates) == sorted(case.updates)
 
 
 def test_an_update_says_what_is_installed_and_where_the_other_lies() -> None:

@@ -16,7 +16,9 @@ import msgspec
 from affineur.packages.inventory import Package
 from affineur.packages.versions.rpm import compare
 from affineur.repositories.rpmmd.filters import Candidate, Filtered, Offered, filtered
-from affineur.repositories.rpmmd.model import Obsolete, RpmConfiguration
+from affineur.repositories.rpmmd.model import RpmConfiguration
+from affineur.repositories.rpmmd.obsoletes import obsoleted
+from affineur.repositories.rpmmd.zypper import judged
 from affineur.repositories.update import Update
 
 __all__ = ["Choice", "Hidden", "Obsoleting", "Offered", "choose"]
@@ -76,7 +78,7 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 def choose(installed: Sequence[Package], offered: Sequence[Offered], configuration: RpmConfiguration) -> Choice:
-    """Foretell `dnf check-update` in the image's file system.
+    """Foretell `dnf check-update`, `yum check-update` or `zypper list-updates` in the image's file system.
 
     Args:
         installed: all packages of the rpm database.
@@ -88,6 +90,8 @@ def choose(installed: Sequence[Package], offered: Sequence[Offered], configurati
         return Choice((), unanswerable=configuration.unanswerable)
     present = [package for package in installed if package.manager == "rpm"]
     found = filtered(present, offered, configuration)
+    if configuration.manager == "zypper":
+        return _of_zypper(found, configuration)
     by_name: dict[str, list[Package]] = defaultdict(list)
     for package in found.installed:
         by_name[package.name].append(package)
@@ -102,6 +106,17 @@ def choose(installed: Sequence[Package], offered: Sequence[Offered], configurati
         found.active,
         problems=found.problems,
     )
+
+
+def _of_zypper(found: Filtered, configuration: RpmConfiguration) -> Choice:
+    updates, hidden = [], []
+    for each in judged(found.installed, found.candidates, configuration):
+        if each.taken is not None:
+            updates.append(_update([each.taken], {each.package.name: [each.package]}))
+        if each.hidden is not None:
+            reached = each.taken.offer.version if each.taken is not None else each.package.version
+            hidden.append(_hiding(each.package, each.package.architecture, reached, [each.hidden], each.because))
+    return Choice(tuple(updates), tuple(hidden), problems=found.problems)
 
 
 def _of_best_priority(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -190,17 +205,21 @@ def _hidden(
         package = _replaced(offers[0], by_name[key[0]]) or by_name[key[0]][0]
         because = reasons.get(id(offers[0])) or "repositories of a better priority have the package, too"
         hidden.append(
-            Hidden(
-                name=key[0],
-                architecture=key[1],
-                installed=package.version,
-                candidate=reached[0].offer.version if reached else package.version,
-                available=offers[0].offer.version,
-                suites=tuple(dict.fromkeys(each.repository.id for each in offers)),
-                because=because,
-            )
+            _hiding(package, key[1], reached[0].offer.version if reached else package.version, offers, because)
         )
     return hidden
+
+
+def _hiding(package: Package, architecture: str, reached: str, offers: Sequence[Candidate], because: str) -> Hidden:
+    return Hidden(
+        name=package.name,
+        architecture=architecture,
+        installed=package.version,
+        candidate=reached,
+        available=offers[0].offer.version,
+        suites=tuple(dict.fromkeys(each.repository.id for each in offers)),
+        because=because,
+    )
 
 
 def _obsoleting(found: Filtered) -> list[Obsoleting]:
@@ -220,19 +239,6 @@ def _obsoleting(found: Filtered) -> list[Obsoleting]:
         for candidate in _of_best_priority(found.candidates)
         for obsolete in candidate.offer.obsoletes
         for package in by_name.get(obsolete.name, ())
-        if obsolete.name != candidate.offer.name and _obsoleted(obsolete, package.version)
+        if obsolete.name != candidate.offer.name and obsoleted(obsolete, package.version)
     ]
     return list(dict.fromkeys(lines))
-
-
-def _obsoleted(obsolete: Obsolete, version: str) -> bool:
-    if not obsolete.flags:
-        return True
-    if "-" not in obsolete.version:  # rpm: a relation without a release means any
-        version = version.rpartition("-")[0]
-    order = compare(version, obsolete.version)
-    return (
-        (order == 0 and obsolete.flags in ("EQ", "LE", "GE"))
-        or (order < 0 and obsolete.flags in ("LT", "LE"))
-        or (order > 0 and obsolete.flags in ("GT", "GE"))
-    )
