@@ -29,8 +29,11 @@ def main() -> None:
         raise SystemExit(f"no benchmark: {why}")
     root = real_debian.make(BUILD / "example").tar
     large = [] if options.quick else ["--large", str(BUILD / "large")]
+    corpus = Path(os.environ.get("AFFINEUR_CORPUS") or PROJECT.parent / "shared" / "data")
+    database = corpus / "rpmdb" / "centos8-modularitylabel" / "Packages.xz"
+    rpm = ["--rpm", str(database)] if database.exists() else []
     print("## packages\n", flush=True)
-    start("packages.py", "--root", str(root), "--syft", str(syft()), *large)
+    start("packages.py", "--root", str(root), "--syft", str(syft()), *rpm, *large)
     print("\n## inspect\n", flush=True)
     tool = Path(os.environ.get("AFFINEUR_ROUND_TRIP") or PROJECT.parent / "shared" / "tools" / "rtt" / "rtt")
     if not tool.exists():
