@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from affineur.packages.inventory import Package
-from affineur.packages.osrelease import Release as OSRelease
+from affineur.packages.osrelease import OSRelease
 from affineur.repositories.rpmmd.dnfconf import (
     MalformedConfiguration,
     Option,
@@ -149,6 +149,7 @@ class _Reader:
             obsoletes=boolean(self._value(options.get("obsoletes"))) is not False,
             modules=tuple(self._modules()),
             locks=locks,
+            platform=self._value(options.get("module_platform_id")) or os_release.fields.get("PLATFORM_ID", ""),
             vendor_change=boolean(self._value(options.get("solver.allowVendorChange"))) is True,
             problems=tuple(self.problems),
             unanswerable=tuple(self.unanswerable),
@@ -199,7 +200,10 @@ class _Reader:
             try:
                 sections = self._sections(path)
             except MalformedConfiguration as error:
-                self.problems.append(f"{path}:{error.line}: {error}; the whole file is passed over")
+                if self._rules == "zypper":  # which stops at the first of them
+                    self._refuse(f"{path}:{error.line}: {error}")
+                else:
+                    self.problems.append(f"{path}:{error.line}: {error}; the whole file is passed over")
                 continue
             for name, section in sections.items():
                 if name == "main" or (path == main_path and not _is_repository(section)):
@@ -208,7 +212,11 @@ class _Reader:
                     if fnmatchcase(name, pattern):
                         section.options.update(options)
                 expand = partial(expanded, variables=self._variables, manager=self._rules)
-                repository = repository_of(name, section, path, main, expand, self._rules, self.problems)
+                try:
+                    repository = repository_of(name, section, path, main, expand, self._rules, self.problems)
+                except MalformedConfiguration as error:
+                    self._refuse(f"{path}:{error.line}: {error}")
+                    continue
                 if repository is None:
                     continue
                 if repository.id in found:
@@ -269,7 +277,7 @@ class _Reader:
                 self._refuse(f"{path}:{error.line}: {error}")
 
     def _sections(self, path: str) -> Sections:
-        return read_sections(self._text(path), lenient=self._rules in ("yum", "zypper"))
+        return read_sections(self._text(path), self._rules)
 
     def _text(self, path: str) -> str:
         content = self._files.get(path, b"")

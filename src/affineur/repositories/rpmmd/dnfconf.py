@@ -1,7 +1,7 @@
 """The INI files of dnf, yum and zypper: sections of options, each with the line where it stands.
 
-dnf.conf(5) does not write its format down; the rules are what libdnf's ConfigParser takes and refuses. yum 3 and zypper
-take more: `option: value`, and lines that go on after a comment.
+dnf.conf(5) does not write its format down; the rules are what libdnf's ConfigParser takes and refuses. yum 3 takes
+more: `option: value`, and lines that go on after a comment; zypper lets lists of URLs go on, wherever they begin.
 """
 
 import msgspec
@@ -9,6 +9,7 @@ import msgspec
 __all__ = ["MalformedConfiguration", "Option", "Sections", "boolean", "read_sections", "words"]
 
 MAX_OPTIONS = 100_000  # of one file; the largest real ones (a satellite's) have some thousands
+_LISTS = ("baseurl", "gpgkey", "mirrorlist")  # of zypper
 _BLANKS = " \t\v\f\r"
 
 
@@ -37,16 +38,16 @@ class Section(msgspec.Struct):
 Sections = dict[str, Section]
 
 
-def read_sections(text: str, *, lenient: bool = False) -> Sections:
+def read_sections(text: str, rules: str = "dnf") -> Sections:
     """Read a whole file.
 
     Args:
-        lenient: as yum 3 and zypper read it, not as dnf does.
+        rules: as `dnf`, `tdnf`, `yum` (3) or `zypper` reads it.
 
     Raises:
         MalformedConfiguration: at the first line that is none of section, option, continuation and comment.
     """
-    reader = _Reader(lenient)
+    reader = _Reader(rules)
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), start=1):
         reader.line(line, number)
         if number > MAX_OPTIONS:
@@ -56,9 +57,9 @@ def read_sections(text: str, *, lenient: bool = False) -> Sections:
 
 
 class _Reader:
-    def __init__(self, lenient: bool) -> None:
+    def __init__(self, rules: str) -> None:
         self.sections: Sections = {}
-        self._lenient = lenient
+        self._rules, self._lenient = rules, rules in ("yum", "zypper")
         self._section: Section | None = None
         self._key = ""
         self._parts: list[str] = []
@@ -71,7 +72,11 @@ class _Reader:
                 self._parts.append("")  # a blank that is more than nothing goes on, for libdnf
             elif not self._lenient:
                 self.finish()
-        elif line[0] in _BLANKS and bare[0] != "[":
+        elif self._rules == "zypper" and bare[0] != "[" and (not _is_option(bare) or not self._section):
+            if self._key not in _LISTS:
+                raise MalformedConfiguration(number, "neither a section nor an option")
+            self._parts.append(bare)
+        elif line[0] in _BLANKS and bare[0] != "[" and self._rules != "zypper":
             if not self._key:
                 raise MalformedConfiguration(number, "it continues nothing")
             self._parts.append(bare)
@@ -105,7 +110,7 @@ class _Reader:
     def _option(self, line: str, number: int) -> None:
         if self._section is None:
             raise MalformedConfiguration(number, "an option before any section")
-        separators = "=:" if self._lenient else "="
+        separators = "=:" if self._rules == "yum" else "="
         at = min((found for found in map(line.find, separators) if found >= 0), default=-1)
         if at < 0:
             raise MalformedConfiguration(number, "neither a section nor an option: there is no =")
@@ -113,6 +118,12 @@ class _Reader:
         if not key:
             raise MalformedConfiguration(number, "an option without a name")
         self._key, self._parts, self._began = key, [line[at + 1 :].strip(_BLANKS)], number
+
+
+def _is_option(line: str) -> bool:
+    """For zypper: a URL with a = in it is none."""
+    key, found, _ = line.partition("=")
+    return bool(found) and not any(character in key for character in ":/?|,\\")
 
 
 def _unquoted(value: str) -> str:

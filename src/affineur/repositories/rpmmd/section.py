@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from urllib.parse import urlsplit, urlunsplit
 
-from affineur.repositories.rpmmd.dnfconf import Option, Section, boolean, words
+from affineur.repositories.rpmmd.dnfconf import MalformedConfiguration, Option, Section, boolean, words
 from affineur.repositories.rpmmd.model import Repository
 
 __all__ = ["repository_of"]
@@ -16,6 +16,7 @@ MAX_URLS = 100  # of one repository and option; the longest real mirror lists in
 MAX_GLOBS = 10_000  # of one repository's excludes
 
 _BAD_IN_ID = re.compile(r"[^A-Za-z0-9_.:-]")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _INHERITED = ("gpgcheck", "repo_gpgcheck", "sslverify", "sslcacert", "sslclientcert", "sslclientkey", "username",
               "password", "skip_if_unavailable", "priority_default")  # fmt: skip
 
@@ -37,6 +38,9 @@ def repository_of(
         expand: puts values in the place of variables.
         rules: `dnf`, `tdnf`, `yum` or `zypper`.
         problems: gets a line for each value that is passed over.
+
+    Raises:
+        MalformedConfiguration: zypper alone: with this section nothing is read at all.
     """
     where = f"{path}:{section.line}"
     identifier = expand(name)
@@ -48,6 +52,8 @@ def repository_of(
     places = {"baseurl": read.urls("baseurl"), "metalink": read.url("metalink"), "mirrorlist": read.url("mirrorlist")}
     if rules == "zypper" and (below := read.text("path").strip("/")):
         places["baseurl"] = [f"{url.rstrip('/')}/{below}" for url in places["baseurl"]]
+    if rules == "zypper" and (bad_url := next((url for url in places["baseurl"] if not _SCHEME.match(url)), None)):
+        raise MalformedConfiguration(section.options["baseurl"].line, f"no URL: {bad_url[:200]!r}")
     enabled = read.truth("enabled", True)
     if enabled and not any(places.values()):
         problems.append(f"{where}: [{identifier}] has no baseurl, metalink or mirrorlist")
@@ -61,7 +67,7 @@ def repository_of(
         mirrorlist=next(iter(places["mirrorlist"]), ""),
         enabled=enabled,
         gpgcheck=checked,
-        repo_gpgcheck=read.truth("repo_gpgcheck", rules == "zypper" and checked),
+        repo_gpgcheck=read.truth("repo_gpgcheck", False) or (rules == "zypper" and checked),
         gpgkey=tuple(words(read.text("gpgkey"))[:MAX_URLS]),
         exclude=exclude[:MAX_GLOBS],
         includepkgs=include[:MAX_GLOBS],
