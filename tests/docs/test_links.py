@@ -19,10 +19,11 @@ HOSTS = {
     "json-schema.org",
     "keepachangelog.com",
     "osv-vulnerabilities.storage.googleapis.com",
+    "security-tracker.debian.org",
     "semver.org",
     "specifications.freedesktop.org",
 }
-"""Real hosts that documents may name: specifications, and the default place of notices. Others end in `.example`."""
+"""Real hosts that documents may name: specifications, and the default places of feeds. Others end in `.example`."""
 each_document = pytest.mark.parametrize(
     "document", [pytest.param(path, id=path.relative_to(PROJECT).as_posix()) for path in DOCUMENTS]
 )
