@@ -328,6 +328,27 @@ class TestSigned:
         assert "repo_gpgcheck has it refused" in found.problems[-1]
         assert found.trust.how == ""
 
+    def zypper(self, archive: Archive, client: Client, key: Key | None, imported: tuple[bytes, ...] | None) -> Fetched:
+        repomd = publish(archive, primary(archive))
+        if key is not None:
+            archive.files["repo/repodata/repomd.xml.asc"] = key.detach(repomd)
+        asking = fetcher(client, "zypper", imported=imported)
+        return asking.fetch(Repository("a", "a", (f"{archive.url}repo/",), gpgcheck=True, repo_gpgcheck=True))
+
+    def test_zypper_verifies_by_the_keys_that_rpm_was_given(self, archive: Archive, client: Client) -> None:
+        found = self.zypper(archive, client, archive.key, (archive.key.certificate,))
+        assert (found.signers, found.problems) == ((archive.key.fingerprint,), ())
+
+    # as `zypper --non-interactive refresh` does: "is unsigned, continue? no", "signed with an unknown key"
+    def test_zypper_refuses_what_is_not_signed_or_by_an_unknown_key(self, archive: Archive, client: Client) -> None:
+        assert self.zypper(archive, client, None, None).repomd is None
+        assert self.zypper(archive, client, archive.key, (Key().certificate,)).repomd is None
+
+    def test_where_rpms_keys_were_not_looked_for_it_cannot_be_told(self, archive: Archive, client: Client) -> None:
+        found = self.zypper(archive, client, archive.key, None)
+        assert found.repomd is not None
+        assert "was not looked for" in found.problems[0]
+
     def test_a_key_elsewhere_is_not_fetched(self, archive: Archive, client: Client) -> None:
         found = self.signed(archive, client, archive.key, repo_gpgcheck=True, gpgkey=(f"{archive.url}key",))
         assert "only keys in the image count" in found.problems[0]

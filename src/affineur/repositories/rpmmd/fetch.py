@@ -58,6 +58,8 @@ class Fetcher:
         reach: how local the image's URLs may lead; the client's default where not given.
         entitlement: whether the user has a client certificate for a host; nobody has where not given.
         trusted: what makes a repository the distribution's own; nothing does where not given.
+        imported: certificates that the image's rpm database holds, by which zypper verifies, too; None where they were
+            not looked for.
     """
 
     def __init__(
@@ -69,10 +71,11 @@ class Fetcher:
         reach: "Reach | None" = None,
         entitlement: Callable[[str], bool] | None = None,
         trusted: Trusted | None = None,
+        imported: Sequence[bytes] | None = None,
     ) -> None:
         self._client, self._configuration, self._keys, self._now = client, configuration, keys, now
         self._options: dict[str, Any] = {} if reach is None else {"reach": reach}
-        self._entitlement, self._trusted = entitlement, trusted or Trusted()
+        self._entitlement, self._trusted, self._imported = entitlement, trusted or Trusted(), imported
         self._own_places: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self._locks: dict[object, threading.Lock] = {}
@@ -114,7 +117,9 @@ class Fetcher:
         except (SourceError, ContentError) as error:
             why = str(error)
             return Fetched(repository, "", None, Trust("", why="it could not be read"), problems=(why,))
-        certificates, wrong = keys_of(repository, trusted, self._keys) if wants else ((), ())
+        zypper = self._configuration.manager == "zypper"
+        more = (self._imported or ()) if zypper else ()
+        certificates, wrong = keys_of(repository, trusted, self._keys, more) if wants else ((), ())
         signed = signed_by(found.content, found.signature, certificates, trusted.keys, self._now) if wants else None
         metalink = None
         if found.list_asked:
@@ -123,9 +128,16 @@ class Fetcher:
         trust = judged(signed, metalink, tls)
         repomd: Repomd | None = found.repomd
         problems: list[str] = []
-        if signed is not None and not signed.good and self._must_be_signed(repository, found.signature):
-            problems += [*wrong, f"{found.final}: {signed.problem}; repo_gpgcheck has it refused"]
-            repomd = None
+        if signed is not None and not signed.good and repository.repo_gpgcheck:
+            if zypper and found.signature and self._imported is None:
+                problems += [
+                    *wrong,
+                    f"{found.final}: {signed.problem}; whether zypper knows the key was not looked for",
+                ]
+            else:
+                refused = "zypper refuses it" if zypper else "repo_gpgcheck has it refused"
+                problems += [*wrong, f"{found.final}: {signed.problem}; {refused}"]
+                repomd = None
         return Fetched(
             repository,
             found.final.removesuffix(_REPOMD),
@@ -193,13 +205,7 @@ class Fetcher:
         return ""
 
     def _wants_signature(self, repository: Repository, trusted: Trusted) -> bool:
-        zypper = self._configuration.manager == "zypper" and repository.gpgcheck
-        return bool(trusted.keys) or repository.repo_gpgcheck or zypper
-
-    def _must_be_signed(self, repository: Repository, signature: bytes | None) -> bool:
-        """Whether the manager takes the repository by a good signature only; zypper refuses a bad one in any case."""
-        zypper = self._configuration.manager == "zypper" and repository.gpgcheck
-        return repository.repo_gpgcheck or (zypper and bool(signature))
+        return bool(trusted.keys) or repository.repo_gpgcheck
 
     def _found(self, repository: Repository, wants: bool) -> "_Found":
         """The first mirror's repomd.xml that is the newest one that the list names, or the newest of those that it

@@ -52,7 +52,7 @@ class Signed(msgspec.Struct, frozen=True):
 
 
 def keys_of(
-    repository: Repository, trusted: Trusted, read: Callable[[str], bytes | None]
+    repository: Repository, trusted: Trusted, read: Callable[[str], bytes | None], imported: Sequence[bytes] = ()
 ) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
     """(the certificates that may vouch for a repository, what is wrong with its own).
 
@@ -60,8 +60,9 @@ def keys_of(
 
     Args:
         read: absolute path inside the image → the file's content; None where there is none.
+        imported: certificates that count for every repository.
     """
-    found: list[bytes] = []
+    found: list[bytes] = list(imported)
     problems: list[str] = []
     for url in repository.gpgkey:
         path = _path(url)
