@@ -16,7 +16,7 @@ from functools import lru_cache
 from affineur.errata.erratum import Build, Erratum
 from affineur.errata.severity import of_word
 from affineur.errors import LimitExceeded, MalformedDocument
-from affineur.repositories.rpmmd.elements import parsed
+from affineur.repositories.rpmmd.elements import edited, parsed
 from affineur.repositories.rpmmd.primary import version_text
 
 __all__ = ["MAX_BUILDS", "MAX_NOTICES", "moment_of", "read_updateinfo"]
@@ -56,7 +56,7 @@ def read_updateinfo(
         LimitExceeded: more of something than the limits above.
     """
     reader = _Reader(publisher, where, None if names is None else frozenset(names))
-    for _ in parsed(chunks, reader, where):
+    for _ in parsed(edited(chunks, b"</update>", _without_texts), reader, where):
         if reader.ready:
             yield from reader.ready
             reader.ready.clear()
@@ -82,6 +82,16 @@ def moment_of(text: str) -> datetime | None:
         return datetime(*numbers, tzinfo=zone).astimezone(UTC)  # type: ignore[misc,arg-type]
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _without_texts(notices: bytes) -> bytes:
+    """Cut out descriptions, which are not read, and are a third of a document."""
+    first, *others = notices.split(b"<description>")
+    kept = [first]
+    for other in others:
+        _, closed, after = other.partition(b"</description>")
+        kept.append(after if closed else b"<description>" + other)
+    return b"".join(kept)
 
 
 class _Reader:
