@@ -47,7 +47,9 @@ class ApkWorld:
         main, community: records of the indexes.
         description: of both.
         fixes: source → version → ids, of main's security database; `databases` are the files as they are served.
-        flaws: (CVE, days since it is known).
+        flaws: (CVE, days since it is known), of OSV's folder `feed_name`, in records whose ids begin with `flaw_ids`.
+        mirrors: URL → path that it is mapped to on loopback.
+        references: (distribution, release, name, URL) of what the configuration pins.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -83,6 +85,9 @@ class ApkWorld:
         self.fixes: Mapping[str, Mapping[str, Sequence[str]]] = {"openssl": {"1.1.1t-r0": ["CVE-2026-1000"]}}
         self.databases: dict[str, bytes | None] = {}
         self.flaws = [("CVE-2026-1000", 10)]
+        self.feed_name, self.flaw_ids = "Alpine", "ALPINE-"
+        self.mirrors = {HOST: "alpine", "https://secdb.alpinelinux.org": "secdb"}
+        self.references = [("alpine", "3.16", name, f"{HOST}/v3.16/{name}") for name in ("main", "community")]
         self.pinned = self.served.key.fingerprint
 
     @property
@@ -100,8 +105,10 @@ class ApkWorld:
         for name, content in (files | self.databases).items():
             if content is not None:
                 self.served.files[f"secdb/v3.16/{name}"] = content
-        self.feed.archives["Alpine"] = packed(
-            osv_record(f"ALPINE-{cve}", cves=[cve], published=f"{days_ago(days):%Y-%m-%dT%H:%M:%SZ}", severity=HIGH)
+        self.feed.archives[self.feed_name] = packed(
+            osv_record(
+                f"{self.flaw_ids}{cve}", cves=[cve], published=f"{days_ago(days):%Y-%m-%dT%H:%M:%SZ}", severity=HIGH
+            )
             for cve, days in self.flaws
         )
         members = {"lib/apk/db/installed": "\n".join(self.packages).encode()}
@@ -113,14 +120,16 @@ class ApkWorld:
         keyring.write_bytes(self.served.key.pem)
         file = self.folder / "config.toml"
         references = "".join(
-            f'[[reference]]\ndistribution = "alpine"\nrelease = "3.16"\nsuite = "{name}"\nkeys = ["{self.pinned}"]\n'
-            f'keyring = "{keyring}"\nuri = "{HOST}/v3.16/{name}"\nmax-age-days = 7\n'
-            for name in ("main", "community")
+            f'[[reference]]\ndistribution = "{distribution}"\nrelease = "{release}"\nsuite = "{name}"\n'
+            f'keys = ["{self.pinned}"]\nkeyring = "{keyring}"\nuri = "{url}"\nmax-age-days = 7\n'
+            for distribution, release, name, url in self.references
+        )
+        mirrors = "".join(
+            f'[[mirror]]\nfrom = "{url}"\nto = "{self.served.url}/{path}"\n' for url, path in self.mirrors.items()
         )
         file.write_text(
             f'cache = "{self.folder / "cache"}"\n[network]\nallow = ["127.0.0.0/8"]\n[feeds]\nosv = "{self.feed.url}"\n'
-            f'[[mirror]]\nfrom = "{HOST}"\nto = "{self.served.url}/alpine"\n'
-            f'[[mirror]]\nfrom = "https://secdb.alpinelinux.org"\nto = "{self.served.url}/secdb"\n{references}'
+            f"{mirrors}{references}"
         )
         return file
 
