@@ -23,7 +23,7 @@ __all__ = ["MAX_BUILDS", "MAX_NOTICES", "moment_of", "read_updateinfo"]
 
 MAX_NOTICES = 100_000  # of one document; those of RHEL 7 are some 6,000
 MAX_BUILDS = 100_000  # of one notice, in all its collections; a notice about kernels has some hundreds
-MAX_BUILDS_KEPT = 2_000_000  # of one document
+MAX_BUILDS_KEPT = 1_000_000  # of one document; RHEL 7's has some 200,000
 MAX_REFERENCES = 10_000  # of one notice; the most known is some 2,000 (kernels of SUSE)
 MAX_TEXT = 4_096  # characters of one text or of one element's attributes; descriptions are not read
 MAX_TITLE_CHARACTERS = 300
