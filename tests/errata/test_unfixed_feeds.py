@@ -328,6 +328,16 @@ def test_what_an_erratum_fixes_is_never_among_the_unfixed(tmp_path: Path) -> Non
     assert [each.id for each in left] == ["CVE-2005-2541"]
 
 
+def test_a_binary_package_is_compared_by_its_source(tmp_path: Path) -> None:
+    """Red Hat names libcurl; an erratum of curl fixes it."""
+    place = tmp_path / "vex.json"
+    place.write_bytes(red_hat_document("CVE-2026-2222", affected={"8:libcurl": "Affected"}))
+    installed = [rpm("libcurl", "7.61.1-34.el8", "curl")]
+    found = asked(tmp_path, RHEL, installed, redhat=place)
+    assert apart(found.cves, {("CVE-2026-2222", "curl")}, installed) == ()
+    assert len(apart(found.cves, {("CVE-2026-2222", "wget")}, installed)) == 1
+
+
 def test_a_damaged_index_is_not_told(tmp_path: Path) -> None:
     import sqlite3
 

@@ -16,7 +16,7 @@ def with_unfixed(assessment: Assessment, contents: Contents, feeds: UnfixedFeeds
     fixed = {(cve.id, cve.package) for cve in assessment.cves}
     return msgspec.structs.replace(
         assessment,
-        unfixed=apart(found.cves, fixed) if found.told else None,
+        unfixed=apart(found.cves, fixed, contents.packages) if found.told else None,
         evidence=tuple(dict.fromkeys((*assessment.evidence, *found.evidence))),
         unassessed=tuple(dict.fromkeys((*assessment.unassessed, *found.unassessed))),
     )

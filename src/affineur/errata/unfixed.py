@@ -118,10 +118,18 @@ def vendor_rating(vendor: str, called: str, statement: Statement, others: Mappin
     return Rating(severity, f"{called} {statement.word.lower()}") if severity else others.get(statement.cve)
 
 
-def apart(unfixed: Iterable[UnfixedCVE], fixed: Collection[tuple[str, str]]) -> tuple[UnfixedCVE, ...]:
+def apart(
+    unfixed: Iterable[UnfixedCVE], fixed: Collection[tuple[str, str]], packages: Iterable[Package] = ()
+) -> tuple[UnfixedCVE, ...]:
     """Leave out what an erratum fixes: a feed may be older than the notice.
 
     Args:
         fixed: (CVE, source package) of what an erratum fixes.
+        packages: which tell the source package of a binary one, where the vendor speaks of that.
     """
-    return tuple(each for each in unfixed if (each.id, each.package) not in fixed)
+    sources = {package.name: package.source for package in packages}
+
+    def has_fix(each: UnfixedCVE) -> bool:
+        return (each.id, each.package) in fixed or (each.id, sources.get(each.package, "")) in fixed
+
+    return tuple(each for each in unfixed if not has_fix(each))

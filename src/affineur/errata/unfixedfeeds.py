@@ -271,7 +271,7 @@ def _named(
     return UnfixedCVE(
         id=cve,
         package=name,
-        installed=package.source_version or package.version,
+        installed=(package.source_version if name == package.source else "") or package.version,
         status=statement.status,
         reason=statement.reason,
         severity=rating.severity if rating else None,
