@@ -4,16 +4,18 @@ The image says that it is Alpine 3.16; its repositories are signed with a key ma
 the place of Alpine's own. Everything can be bent before it is served.
 """
 
+import io
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from affineur.cli.main import run
 from support.apk import Repositories, record
-from support.command import Done, started
+from support.command import Done
 from support.feeds import feed_server, packed
 from support.feeds import record as osv_record
 from support.registry import Registry, tar_of
@@ -134,9 +136,12 @@ class ApkWorld:
         return file
 
     def run(self, command: str, *arguments: str) -> Done:
-        """Run `affineur COMMAND --settings … ARGUMENTS IMAGE` as its user would."""
+        """Run `affineur COMMAND --settings … ARGUMENTS IMAGE`, in this process."""
         self.publish()
-        return started(self.folder, [command, "--settings", str(self.configuration()), *arguments, self.image])
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            code = run([command, "--settings", str(self.configuration()), *arguments, self.image])
+        return Done(code, out.getvalue(), err.getvalue())
 
     def close(self) -> None:
         self._stack.close()
