@@ -147,6 +147,17 @@ def test_a_package_of_nobodys_is_said(world: ApkWorld) -> None:
     assert not any(".build-deps" in each["why"] for each in document["unassessed"])
 
 
+def test_packages_of_another_manager_are_no_business_of_apks(world: ApkWorld) -> None:
+    """Debian's openssl is not Alpine's, whatever its number; and nothing was asked about it: no letter."""
+    world.packages = [each.replace("1.1.1s-r0", "1.1.1t-r0") for each in world.packages]
+    world.files["var/lib/dpkg/status"] = (
+        b"Package: openssl\nStatus: install ok installed\nVersion: 1.0-1\nArchitecture: amd64\n"
+    )
+    document = world.run("assess", "--json").document
+    assert document["errata"] == []
+    assert document["grade"]["letter"] is None
+
+
 def test_a_login_is_never_sent_and_is_a_finding(world: ApkWorld) -> None:
     world.files["etc/apk/repositories"] = f"{HOST.replace('://', '://me:secret@')}/v3.16/main\n".encode()
     done = world.run("assess", "--json")

@@ -34,6 +34,7 @@ def deviations(
         choice: what apk would say inside.
         pinned: fingerprints that may sign the reference repositories.
     """
+    packages = [package for package in contents.packages if package.manager == "apk"]
     named = {each.index.digest for each in offered if each.index.digest}
     urls = [each.public_url for each in configuration.repositories if not each.tag]
     for one in published:
@@ -52,11 +53,11 @@ def deviations(
     for held in choice.held:
         what = f"{held.name} {held.available} is on offer and would not be taken"
         yield Deviation("pin", what, f"/etc/apk/world: {held.because}")
-    tagged = sorted({package.name for package in contents.packages if package.repository})
+    tagged = sorted({package.name for package in packages if package.repository})
     if tagged:
         yield Deviation("tagged", f"from repositories that are not used by default: {listed(tagged)}", INSTALLED)
     offers = [offer for one in published if one.verified for offer in one.offers]
-    for _, wrong in mislabelled(contents.packages, offers):
+    for _, wrong in mislabelled(packages, offers):
         yield Deviation("source", wrong, INSTALLED)
     if why := contradiction(contents):
         yield Deviation("os-release", why, f"/{contents.os_release.path}")

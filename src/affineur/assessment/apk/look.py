@@ -21,6 +21,7 @@ from affineur.errors import ContentError
 from affineur.evidence import Unassessed
 from affineur.http.addresses import Reach
 from affineur.image.reader import Verbatim
+from affineur.packages.inventory import Package
 from affineur.repositories.apk.choose import Choice, choose
 from affineur.repositories.apk.configuration import PATHS, read_configuration
 from affineur.repositories.apk.fetch import Fetcher
@@ -66,6 +67,11 @@ class _Read(msgspec.Struct, frozen=True):
     noticed: Noticed
     newer: tuple[Update, ...]
 
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """apk's own; of another manager's, an image may have some, too, nothing is asked here."""
+        return tuple(package for package in self.contents.packages if package.manager == "apk")
+
 
 def look(contents: Contents, means: Means, reach: Reach) -> Found:
     """Ask apk's repositories and the distribution's security database.
@@ -75,8 +81,8 @@ def look(contents: Contents, means: Means, reach: Reach) -> Found:
     """
     read = _read(contents, means, reach)
     errata = read.noticed.errata
-    findings = tuple(out_by_now(each, means.now) for each in match(contents.packages, errata))
-    rebuilt = upgraded(contents.packages, read.newer)
+    findings = tuple(out_by_now(each, means.now) for each in match(read.packages, errata))
+    rebuilt = upgraded(read.packages, read.newer)
     updates = _told(read.choice.updates, read.noticed)
     others = tuple(_foreign(read))
     return Found(
@@ -169,7 +175,9 @@ def _noticed(contents: Contents, means: Means, believed: Sequence[OfferedIndex])
     fixes = SecDB(means.feeds, None if means.offline else means.client)
     try:
         with means.progress.stage("fixes"):
-            return fixes.errata_for(contents.os_release, lowest_versions(contents.packages), built)
+            return fixes.errata_for(
+                contents.os_release, lowest_versions([p for p in contents.packages if p.manager == "apk"]), built
+            )
     finally:
         fixes.close()
 
@@ -184,7 +192,7 @@ def _told(updates: Sequence[Update], noticed: Noticed) -> tuple[Update, ...]:
 
 def _native(contents: Contents) -> str:
     """apk's name: of most of the packages; without any, as the config says."""
-    counted = Counter(package.architecture for package in contents.packages if package.architecture)
+    counted = Counter(p.architecture for p in contents.packages if p.manager == "apk" and p.architecture)
     counted.pop("noarch", None)
     architecture = contents.image.platform.architecture
     return counted.most_common(1)[0][0] if counted else NATIVE.get(architecture, architecture)
@@ -212,7 +220,7 @@ def _deviations(read: _Read) -> Iterator[Deviation]:
 def _foreign(read: _Read) -> Iterator[ForeignPackage]:
     if _foreign_untold(read):
         return
-    yield from foreign(read.contents.packages, [offer for each in read.published for offer in each.offers])
+    yield from foreign(read.packages, [offer for each in read.published for offer in each.offers])
 
 
 def _foreign_untold(read: _Read) -> str:
@@ -232,13 +240,13 @@ def _unknown(read: _Read, others: Sequence[ForeignPackage]) -> Iterator[str]:
         if not each.complete:
             because = each.problems[0] if each.problems else "it could not be told whether it is fresh"
             yield f"{each.name} is not a base for a letter: {because}"
-    if read.published and len(others) * 2 > len(contents.packages):
+    if read.published and len(others) * 2 > len(read.packages):
         yield (
-            f"{len(others)} of {len(contents.packages)} packages are none that {contents.os_release.pretty_name} has"
+            f"{len(others)} of {len(read.packages)} packages are none that {contents.os_release.pretty_name} has"
             f" published, although os-release says that this is it: {listed(sorted({each.name for each in others}))}"
         )
     offers = [offer for each in read.published if each.verified for offer in each.offers]
-    if wrong := dict(mislabelled(contents.packages, offers)):
+    if wrong := dict(mislabelled(read.packages, offers)):
         yield f"which fixes are about {listed(sorted(wrong))} could not be told: {next(iter(wrong.values()))}"
     yield from read.noticed.gaps
 
