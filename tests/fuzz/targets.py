@@ -8,13 +8,18 @@ import contextlib
 import json
 import re
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from affineur.errata import csaf, ubuntuvex
 from affineur.errata.builds import listed, match_builds
+from affineur.errata.debiantracker import tracked
 from affineur.errata.notices import list_lines, summary_lines
+from affineur.errata.osvopen import left_open
 from affineur.errata.secfixes import read_secdb
+from affineur.errata.statements import Statement, Statements
 from affineur.errata.updateinfo import read_updateinfo
 from affineur.errors import ContentError, Error, ForbiddenAddress, InputError, InvalidReference, MalformedDocument
 from affineur.http.client import Client
@@ -270,10 +275,22 @@ def apk_configuration(content: bytes) -> None:
     assert all(each.url.lower().startswith(("http://", "https://")) for each in found.repositories)
 
 
+def unfixed(content: bytes) -> None:
+    """What three vendors and OSV's records say of flaws without a fix; what is read can be kept, and read again."""
+    for read in (csaf.stated, ubuntuvex.stated, left_open, lambda whole: tracked(whole, "fuzz")):
+        kept = Statements()
+        with contextlib.suppress(MalformedDocument):
+            for release, package, statement in read(content):
+                kept.add(release, package, statement)
+        said = [json.loads(line) for _, body in kept.entries() if body for line in zlib.decompress(body).splitlines()]
+        assert len(said) == kept.count
+        assert all(Statement(*each).cve.startswith("CVE-") for each in said)
+
+
 def secdb(content: bytes) -> None:
     """Fixes, or refused."""
     with contextlib.suppress(ContentError):
-        assert all(fix.ids and fix.version for fix in read_secdb(content, "fuzz"))
+        assert all(fix.ids and (fix.version or not fix.readable) for fix in read_secdb(content, "fuzz"))
 
 
 def rpm_database(content: bytes) -> None:
@@ -362,6 +379,7 @@ TARGETS: Mapping[str, Target] = {
             apk_key,
             apk_configuration,
             secdb,
+            unfixed,
             rpm_database,
             rpm_log,
             rpm_header,
