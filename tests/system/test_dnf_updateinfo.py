@@ -1,6 +1,7 @@
 """What we list of notices, and what the real dnf prints for the same root and repositories."""
 
 import json
+import lzma
 import re
 import tarfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from affineur.errata.notices import Notice, list_lines, summary_lines
 from affineur.errata.osv import read_record
 from affineur.errata.rating import as_erratum
 from affineur.errata.updateinfo import read_updateinfo
+from affineur.packages.rpm.database import RPM
 from affineur.repositories.rpmmd.modules import read_modules
 from support import rpms
 from support.rpm_roots import Rpm, record
@@ -356,7 +358,10 @@ def test_the_articles_red_hat_enterprise_linux(corpus: Path, tmp_path: Path) -> 
     assert list_lines(ours(case)) == ARTICLE_RHEL.splitlines()
     same(case, tmp_path)
     errata = list(read_updateinfo([updateinfo(*notices).encode()], "rhel", "x"))
-    found = match_builds([rpm.package() for rpm in case.installed], errata)
+    database = lzma.decompress((corpus / "rpmdb/centos7-httpd24/Packages.xz").read_bytes())
+    installed = list(RPM.read({"var/lib/rpm/Packages": database}))
+    assert list_lines(listed(installed, errata)) == ARTICLE_RHEL.splitlines()
+    found = match_builds(installed, errata)
     assert [(finding.erratum.id, finding.source, finding.packages) for finding in found] == [
         ("RHSA-2019:0679", "libssh2", ("libssh2",)),
         ("RHSA-2019:0710", "python", ("python", "python-libs")),
@@ -422,10 +427,14 @@ def test_almalinuxs_records_are_listed_as_dnf_lists_an_updateinfo_of_them(
     enabled = {name: stream for name, stream, _ in sorted(streams) if dice.random() < 0.7}
     case = Case("AlmaLinux", (*made, *real), (tuple(texts),), tuple(sorted(streams)), tuple(enabled.items()))
     modules = read_modules((modules_yaml(case) or "").encode())
-    found_lines = listed([rpm.package() for rpm in case.installed], errata, active_contexts(modules.streams, enabled))
-    theirs = Dnf(case, tmp_path).says("updateinfo", "list")
+    dnf = Dnf(case, tmp_path)
+    database = rpms.database(dnf.root) / "rpmdb.sqlite"
+    installed = list(RPM.read({"var/lib/rpm/rpmdb.sqlite": database.read_bytes()}))
+    assert len(installed) == len(case.installed)
+    lines = list_lines(listed(installed, errata, active_contexts(modules.streams, enabled)))
+    theirs = dnf.says("updateinfo", "list")
     assert len(theirs) > 1000
-    assert sorted(map(str.split, list_lines(found_lines))) == sorted(map(str.split, theirs))
+    assert sorted(map(str.split, lines)) == sorted(map(str.split, theirs))
 
 
 def alma(corpus: Path) -> Iterator[bytes]:
