@@ -10,6 +10,7 @@ from pathlib import Path
 
 from support import apk, made_rpmdb
 from support.rpm_world import notice, updateinfo
+from support.unfixed import TRACKER, red_hat_document, ubuntu_document
 
 __all__ = ["seeds"]
 
@@ -171,6 +172,13 @@ _MADE: dict[str, tuple[object, ...]] = {
     "apk_key": (apk.Key(1).pem,),
     "apk_configuration": (APK_CONFIGURATION,),
     "secdb": (SECDB,),
+    "unfixed": (
+        json.dumps(TRACKER).encode(),
+        *(ubuntu_document("old"), ubuntu_document("new")),
+        red_hat_document("CVE-2026-1111", affected={"8:curl": "Will not fix", "9:nodejs:18/nodejs": "Affected"}),
+        b'{"id": "DEBIAN-CVE-2026-1111", "affected": [{"package": {"ecosystem": "Debian:12", "name": "curl"}, "ranges":'
+        b' [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1"}, {"introduced": "2"}]}]}]}',
+    ),
     "rpm_database": (
         *(made_rpmdb.bdb(HEADERS), made_rpmdb.bdb(HEADERS, ">"), made_rpmdb.ndb(HEADERS)),
         made_rpmdb.sqlite(HEADERS),
