@@ -201,7 +201,10 @@ def test_a_bug_fix_that_mentions_a_cve_fixes_none() -> None:
 
 @pytest.mark.parametrize(
     ("status", "kept"),
-    [("final", ""), ("stable", ""), ("testing", "testing"), ("retracted", "retracted"), ("Testing", "testing")],
+    [
+        *(("final", ""), ("stable", ""), ("", ""), ("released", "")),
+        *(("testing", "testing"), ("Testing", "testing"), ("retracted", "retracted")),
+    ],
 )
 def test_what_is_not_final_says_so(status: str, kept: str) -> None:
     (found,) = read(updateinfo(notice("X-1", HELLO)).replace('status="final"', f'status="{status}"'))

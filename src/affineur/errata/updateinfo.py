@@ -31,7 +31,7 @@ _UPDATE_DEPTH, _FIELD_DEPTH, _LIST_DEPTH, _ITEM_DEPTH = 2, 3, 4, 5
 _TEXTS = {"id", "title", "severity"}
 _KINDS = {"security": "security", "bugfix": "bugfix", "enhancement": "enhancement", "newpackage": "newpackage"}
 _KINDS |= {"recommended": "bugfix", "optional": "other", "feature": "enhancement"}
-_FINAL = {"", "final", "stable"}
+_NOT_FINAL = {"testing", "pending", "retracted", "obsolete", "unpushed"}  # Bodhi's and SUSE's; any other word counts
 _CVE = re.compile(r"\bCVE-\d{4}-\d{4,19}\b", re.ASCII | re.IGNORECASE)
 _DATE = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,9})?)?)? ?(?:Z|UTC|GMT|([-+])(\d\d):?(\d\d))?",
@@ -237,7 +237,7 @@ class _Reader:
                 builds=tuple(self._builds),
                 updated=updated,
                 severity_word=word,
-                status="" if status in _FINAL else status,
+                status=status if status in _NOT_FINAL else "",
             )
         )
         self._clear()
