@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 
+import msgspec
+
 from affineur.packages.inventory import Package
 from affineur.packages.osrelease import OSRelease
 from affineur.repositories.rpmmd.dnfconf import (
@@ -74,6 +76,8 @@ _VARS = {
     "zypper": ("etc/zypp/vars.d/",),
 }
 _OVERRIDES = ("usr/share/dnf5/repos.override.d/", "etc/dnf/repos.override.d/")
+_PRIORITIES = ("yum-plugin-priorities", "yum-priorities")
+"""Packages of the plugin without which yum 3 overlooks priorities."""
 _SUSE = ("suse", "opensuse", "sles", "sled", "sle", "sl-micro")
 
 
@@ -134,6 +138,8 @@ class _Reader:
             major, _, minor = releasever.partition(".")
             self._variables = {"releasever_major": major, "releasever_minor": minor} | self._variables
         repositories = self._repositories(main_path, main)
+        if self._rules == "yum" and not any(package.name in _PRIORITIES for package in packages):
+            repositories = [msgspec.structs.replace(each, priority=99) for each in repositories]
         dropped = {word.lower() for word in words(self._value(options.get("disable_excludes")))}
         if "all" in dropped or "*" in dropped:
             repositories = [_without_excludes(each) for each in repositories]
@@ -302,6 +308,4 @@ def _is_repository(section: Section) -> bool:
 
 
 def _without_excludes(repository: Repository) -> Repository:
-    import msgspec
-
     return msgspec.structs.replace(repository, exclude=(), includepkgs=())

@@ -101,11 +101,12 @@ class Fetcher:
         with ThreadPoolExecutor(min(AT_ONCE, len(repositories))) as pool:
             return tuple(pool.map(fetched, repositories))
 
-    def fetch(self, repository: Repository, trusted: Trusted | None = None) -> Fetched:
+    def fetch(self, repository: Repository, trusted: Trusted | None = None, *, enforce: bool = True) -> Fetched:
         """Find a repository, fetch its repomd.xml and judge it. Never raises for what the place or the image holds.
 
         Args:
             trusted: what counts for this one, where other than for the rest.
+            enforce: whether repo_gpgcheck is heeded; if not, an unsigned repomd.xml is only not believed.
         """
         trusted = self._trusted if trusted is None else trusted
         if why := self._not_asked(repository):
@@ -128,7 +129,7 @@ class Fetcher:
         trust = judged(signed, metalink, tls)
         repomd: Repomd | None = found.repomd
         problems: list[str] = []
-        if signed is not None and not signed.good and repository.repo_gpgcheck:
+        if signed is not None and not signed.good and repository.repo_gpgcheck and enforce:
             if zypper and found.signature and self._imported is None:
                 problems += [
                     *wrong,

@@ -71,7 +71,7 @@ def _published(
     same: set[str] = set()
     best: Published | None = None
     for repository, from_image in _places(reference, configuration):
-        fetched = fetcher.fetch(repository, reference.trusted)
+        fetched = fetcher.fetch(repository, reference.trusted, enforce=False)
         if fetched.digest and from_image:
             same.add(fetched.digest)
         if fetched.repomd is None:
@@ -112,8 +112,7 @@ def _places(reference: ReferenceRepository, configuration: RpmConfiguration) -> 
     named = [each for each in enabled if each.id in reference.ids and each not in here]
     if reference.trusted.keys or here:
         for repository in [*here, *(named if reference.trusted.keys else [])][:PLACES_LIMIT]:
-            # what it must be signed by, and whose client certificate it asks for, is the reference's question here
-            yield msgspec.structs.replace(repository, repo_gpgcheck=False), True
+            yield repository, True
     first = reference.repository
     if first.metalink or first.mirrorlist or len(first.baseurl) < 2:
         yield first, False

@@ -16,6 +16,7 @@ MAX_URLS = 100  # of one repository and option; the longest real mirror lists in
 MAX_GLOBS = 10_000  # of one repository's excludes
 
 _BAD_IN_ID = re.compile(r"[^A-Za-z0-9_.:-]")
+_UNKNOWN = re.compile(r"\$(?:[A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*\})")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _INHERITED = ("gpgcheck", "repo_gpgcheck", "sslverify", "sslcacert", "sslclientcert", "sslclientkey", "username",
               "password", "skip_if_unavailable", "priority_default")  # fmt: skip
@@ -57,6 +58,11 @@ def repository_of(
     enabled = read.truth("enabled", True)
     if enabled and not any(places.values()):
         problems.append(f"{where}: [{identifier}] has no baseurl, metalink or mirrorlist")
+    unknown = _UNKNOWN.findall(" ".join(url for each in places.values() for url in each)) if enabled else []
+    problems += [
+        f"{where}: [{identifier}] needs the variable {each}, which the image does not define"
+        for each in dict.fromkeys(unknown)
+    ]
     exclude = words(read.text("exclude") + "\n" + read.text("excludepkgs"))
     include = words("\n".join((read.text("includepkgs"), read.of_main("includepkgs"))))
     return Repository(
