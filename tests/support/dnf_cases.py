@@ -317,6 +317,24 @@ _ALL = (
         alone=True,
     ),
     Case(
+        "versionlock",
+        system(
+            "a 1-1 x86_64, b 1-1 x86_64, c 1-1 x86_64, d 1-1 x86_64, e 1-1 x86_64, f 1-1 x86_64, gg 1-1 x86_64",
+            (
+                *(
+                    rpm(f"{name} {version}-1 x86_64")
+                    for name in ("a", "b", "c", "d", "e", "f", "gg")
+                    for version in "23"
+                ),
+                rpm("new 1-1 x86_64", "a"),
+                rpm("more 1-1 x86_64", "e"),
+            ),
+            main=Main(locks=("a-0:2-1.*", "b-0:1-1.*", "c-0:9-1.*", "!d-0:3-1.*", "e-2*", "f", "g*-0:2-1.*")),
+        ),
+        ("a.x86_64 2-1 r1", "d.x86_64 2-1 r1", "e.x86_64 2-1 r1", "f.x86_64 3-1 r1", "gg.x86_64 2-1 r1"),
+        alone=True,
+    ),
+    Case(
         "obsoletes=0",
         system(A, (rpm("new 1-1 noarch", "a"), rpm("a 2-1 noarch")), main=Main(obsoletes=False)),
         ("a.noarch 2-1 r1",),

@@ -9,6 +9,8 @@ import random
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from affineur.repositories.rpmmd.choose import Choice, Offered, choose
 from affineur.repositories.rpmmd.model import ModuleState, Repository, RpmConfiguration
 from affineur.repositories.rpmmd.modules import read_modules
@@ -106,10 +108,11 @@ class Place:
 
 @dataclasses.dataclass(frozen=True)
 class Main:
-    """What [main] says."""
+    """What [main] says, and the versionlock plugin's list."""
 
     exclude: tuple[str, ...] = ()
     obsoletes: bool = True
+    locks: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,6 +150,12 @@ def ask_dnf(system: System, folder: Path) -> Answer:
     options = [f"--setopt=obsoletes={int(system.main.obsoletes)}"]
     if system.main.exclude:
         options.append(f"--setopt=excludepkgs={','.join(system.main.exclude)}")
+    if system.main.locks:
+        plugins = root / "etc/dnf/plugins"
+        plugins.mkdir()
+        (plugins / "versionlock.list").write_text("\n".join(system.main.locks) + "\n")
+        (plugins / "versionlock.conf").write_text(f"[main]\nenabled=1\nlocklist={plugins}/versionlock.list\n")
+        options += ["--setopt=plugins=1", f"--setopt=pluginconfpath={plugins}"]
     done = dnf(root, "--quiet", *options, "check-update", arch=system.basearch)
     assert done.returncode in (0, 100), done.stderr
     return read_answer(done.stdout)
@@ -170,7 +179,7 @@ def ask_us(system: System, manager: str = "dnf", **options: object) -> Choice:
     """What we foretell, from the same primary.xml and modules.yaml.
 
     Args:
-        options: of the configuration, more.
+        options: of the configuration, besides.
     """
     names = {rpm.name for rpm in (*system.installed, *(rpm for place in system.places for rpm in place.packages))}
     offered = []
@@ -186,9 +195,10 @@ def ask_us(system: System, manager: str = "dnf", **options: object) -> Choice:
         releasever="9",
         exclude=system.main.exclude,
         obsoletes=system.main.obsoletes,
+        locks=system.main.locks,
         modules=system.states,
-        **options,  # type: ignore[arg-type]
     )
+    configuration = msgspec.structs.replace(configuration, **options)
     return choose([rpm.package() for rpm in system.installed], offered, configuration)
 
 

@@ -3,6 +3,7 @@
 Sources: dnf.conf(5) § excludepkgs, includepkgs, module_hotfixes; dnf's documentation, "Modularity".
 """
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
@@ -10,9 +11,10 @@ import msgspec
 from affineur.packages.inventory import Package
 from affineur.repositories.rpmmd.activation import Activation, activated
 from affineur.repositories.rpmmd.architectures import compatible
-from affineur.repositories.rpmmd.globs import Nevra, matching
+from affineur.repositories.rpmmd.globs import Nevra, forms, matches, matching
 from affineur.repositories.rpmmd.model import Offer, Repository, RpmConfiguration
 from affineur.repositories.rpmmd.modules import Modules
+from affineur.repositories.rpmmd.obsoletes import obsoleted
 
 __all__ = ["Candidate", "Filtered", "Offered", "filtered"]
 
@@ -82,6 +84,8 @@ def filtered(installed: Sequence[Package], offered: Sequence[Offered], configura
     for each in offered:
         _not_included(each.repository, everything, hidden)
     gone = _excluded([each.repository for each in offered], everything, configuration, hidden)
+    if configuration.manager != "zypper":
+        _locked(configuration.locks, everything, hidden)
     kept = [package for package in installed if id(package) not in gone]
     return Filtered(
         kept,
@@ -121,6 +125,34 @@ def _excluded(
                 if isinstance(each, Candidate) and each.repository is repository:
                     hidden.setdefault(id(each), f"{_place(repository)} excludes {pattern}")
     return gone
+
+
+def _locked(locks: Iterable[str], everything: Sequence[Candidate | Package], hidden: dict[int, str]) -> None:
+    """dnf's and yum's versionlock: of a locked name only locked versions count, and nothing that replaces them."""
+    kept: dict[int, Candidate | Package] = {}
+    names: dict[str, str] = {}
+    for lock in locks:
+        if lock.startswith("!"):
+            for each in _meant(lock[1:], everything):
+                hidden.setdefault(id(each), f"versionlock leaves out {lock[1:]}")
+            continue
+        kept |= {id(each): each for each in _meant(lock, everything)}
+        names |= {form.name: lock for form in forms(lock)}
+    versions: dict[str, set[str]] = defaultdict(set)
+    for each in kept.values():
+        versions[_identity(each).name].add(each.version if isinstance(each, Package) else each.offer.version)
+    for each in everything:
+        if id(each) in kept or isinstance(each, Package):
+            continue
+        lock = next((lock for name, lock in names.items() if matches(name, each.offer.name)), "")
+        if lock:
+            hidden.setdefault(id(each), f"versionlock holds {lock}")
+        elif any(
+            obsoleted(obsolete, version)
+            for obsolete in each.offer.obsoletes
+            for version in versions.get(obsolete.name, ())
+        ):
+            hidden.setdefault(id(each), "it would replace what versionlock holds")
 
 
 def _not_included(repository: Repository, everything: Sequence[Candidate | Package], hidden: dict[int, str]) -> None:

@@ -9,7 +9,7 @@ product of both lengths at most.
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeVar
 
-__all__ = ["MAX_PATTERN", "Nevra", "matches", "matching"]
+__all__ = ["MAX_PATTERN", "Nevra", "forms", "matches", "matching"]
 
 MAX_PATTERN = 512  # characters; longer ones mean nothing
 
@@ -38,14 +38,15 @@ def matching(pattern: str, packages: Iterable[T], identity: Callable[[T], Nevra]
     if not pattern or len(pattern) > MAX_PATTERN:
         return []
     known = [(identity(package), package) for package in packages]
-    for form in _forms(pattern):
+    for form in forms(pattern):
         found = [package for nevra, package in known if _fits(form, nevra)]
         if found:
             return found
     return []
 
 
-def _forms(pattern: str) -> Iterable[Nevra]:
+def forms(pattern: str) -> Iterable[Nevra]:
+    """What a pattern may mean, in the order in which that is tried."""
     head, dot, architecture = pattern.rpartition(".")
     if dot and head and architecture and "-" not in architecture and ":" not in architecture:
         if parts := _cut(head, 2):
