@@ -62,14 +62,14 @@ def test_the_image_is_graded_by_its_distributions_notices(world: RpmWorld) -> No
 
 def test_updates_are_what_dnf_prints(world: RpmWorld) -> None:
     ours = world.run("updates", "--list").out
-    theirs = [line for line in world.dnf("check-update", "-q").splitlines() if line.strip()]
+    theirs = world.dnf("check-update")
     assert [line.split() for line in ours.splitlines()] == [line.split() for line in theirs]
     ours = world.run("updates", "--errata").out
-    theirs = [line for line in world.dnf("updateinfo", "list", "-q").splitlines() if line.strip()]
+    theirs = world.dnf("updateinfo", "list")
     assert [line.split() for line in ours.splitlines()] == [line.split() for line in theirs]
     assert len(theirs) == 2
-    summary = world.dnf("updateinfo", "summary", "-q").strip()
-    assert world.run("updates").out.strip().endswith(summary)
+    summary = world.dnf("updateinfo", "summary")
+    assert world.run("updates").out.splitlines()[-len(summary) :] == summary
 
 
 CENTOS_7 = (
@@ -98,7 +98,7 @@ def test_where_nobody_publishes_errata_changelogs_tell_what_is_known_and_no_lett
         world.repository("updates", new, "7.9.2009/updates/x86_64")
         done = world.run("assess", "--json")
         assessment = done.document
-        dnf = world.dnf("check-update", "-q").split()
+        dnf = world.dnf("check-update")
         again = world.run("updates").out
     grade = assessment["grade"]
     assert grade["letter"] is None
@@ -108,7 +108,7 @@ def test_where_nobody_publishes_errata_changelogs_tell_what_is_known_and_no_lett
         ("changelog:httpd/2.4.6-97", ["CVE-2020-0001"], None),
     ]
     assert {update["name"] for update in assessment["updates"]} == {"httpd", "zlib"}
-    assert [word for word in dnf if "." in word and "-" not in word] == ["httpd.x86_64", "zlib.x86_64"]
+    assert [line.split()[0] for line in dnf] == ["httpd.x86_64", "zlib.x86_64"]
     told = {item["what"]: item["why"] for item in assessment["unassessed"]}
     assert (
         told["what updates fix"] == "by their changelogs alone: 2 updates, 1 mentions CVEs, the oldest since 2020-01-06"

@@ -5,12 +5,15 @@
     world.repository("baseos", [build(folder, "hello", "1.1", "1")], updateinfo=UPDATEINFO)
     world.run("assess", "--json").document
 
-The image says that it is AlmaLinux 9; its repositories lie below HOST, which the configuration maps to a server with
-TLS on loopback, whose authority SSL_CERT_FILE names: so its answer is trusted as what a reference host says itself.
+The image says that it is AlmaLinux 9; its repositories lie below HOST. Every host that a repository is published at is
+mapped to a server with TLS on loopback, whose authority SSL_CERT_FILE names: so its answer is trusted as what that host
+says itself.
 """
 
+import hashlib
 import ssl
 import threading
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -23,6 +26,7 @@ from xml.sax.saxutils import quoteattr
 from support import rpms
 from support.certificates import Authority
 from support.command import Done, started
+from support.docker_registry import push_image
 from support.registry import Registry, tar_of
 
 __all__ = ["HOST", "RpmWorld", "notice", "updateinfo"]
@@ -76,7 +80,11 @@ def updateinfo(*notices: str) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<updates>{"".join(notices)}</updates>\n'
 
 
-class _Quiet(SimpleHTTPRequestHandler):
+class _Handler(SimpleHTTPRequestHandler):
+    def translate_path(self, path: str) -> str:
+        """A query is part of the file's name."""
+        return super().translate_path(path.replace("?", "%3F"))
+
     def log_message(self, format: str, *args: object) -> None:
         pass
 
@@ -86,8 +94,13 @@ class RpmWorld:
 
     Attributes:
         files: of the image, path → content; the database and etc/yum.repos.d/test.repo are added.
-        served: the folder whose paths are those below HOST.
-        paths: repository id → its path below HOST.
+        database: path → content of the image's database, in place of that of `install`.
+        served: a folder for each host.
+        urls: repository id → its URL, without a slash at the end.
+        metalinks: repository id → the URL of the metalink that its section names in place of `urls`.
+        repo_folder: of the image, where test.repo lies.
+        repo_options: option → value, for each section of test.repo.
+        registry_host: of another registry than the one in this process, to push to.
         settings: further lines of the configuration file, at its beginning.
     """
 
@@ -102,13 +115,18 @@ class RpmWorld:
         self._stack = ExitStack()
         self.registry = self._stack.enter_context(Registry())
         self.authority = Authority(folder / "authority")
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(self.served)))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*self.authority.issue("server", "IP:127.0.0.1,DNS:localhost"))
-        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, directory=str(self.served)))
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls.load_cert_chain(*self.authority.issue("server", "IP:127.0.0.1,DNS:localhost"))
+        self.server.socket = self._tls.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.files: dict[str, bytes] = {"etc/os-release": os_release}
-        self.paths: dict[str, str] = {}
+        self.database: dict[str, bytes] = {}
+        self._hosts: set[str] = set()
+        self.urls: dict[str, str] = {}
+        self.metalinks: dict[str, str] = {}
+        self.registry_host = ""
+        self.repo_folder = "etc/yum.repos.d"
         self.repo_options: dict[str, str] = {}
         self.settings = ""
 
@@ -128,37 +146,84 @@ class RpmWorld:
         """Have these, and no others, installed."""
         rpms.install_root(self.root, packages)
 
-    def repository(self, name: str, packages: Sequence[Path], path: str = "", **more: Any) -> Path:
-        """As rpms.repository, at a path below HOST (`almalinux/9/NAME/x86_64/os`) that the image's .repo file names."""
-        self.paths[name] = path or f"almalinux/9/{name}/x86_64/os"
-        return rpms.repository(self.served / self.paths[name], packages, **more)
+    def repository(self, name: str, packages: Sequence[Path], url: str = "", **more: Any) -> Path:
+        """As rpms.repository, at a URL that the image's .repo file names.
+
+        Args:
+            url: a path below `host` will do; `almalinux/9/NAME/x86_64/os` where not given.
+        """
+        url = url or f"almalinux/9/{name}/x86_64/os"
+        self.urls[name] = (url if "://" in url else f"{self.host}/{url}").rstrip("/")
+        return rpms.repository(self.place(self.urls[name]), packages, **more)
+
+    def place(self, url: str) -> Path:
+        """The file or folder that is served at a URL."""
+        address = url.partition("://")[2]
+        self._hosts.add(address.partition("/")[0])
+        made = self.served / address
+        made.parent.mkdir(parents=True, exist_ok=True)
+        return made
+
+    def metalink(self, name: str, url: str) -> None:
+        """Publish a metalink that names a repository's repomd.xml, for its section to lead to."""
+        content = (self.place(self.urls[name]) / "repodata/repomd.xml").read_bytes()
+        self.place(url).write_text(
+            '<?xml version="1.0" encoding="utf-8"?>\n'
+            '<metalink version="3.0" xmlns="http://www.metalinker.org/" xmlns:mm0="http://fedorahosted.org/mirrormanager">'
+            f'<files><file name="repomd.xml"><mm0:timestamp>{int(time.time())}</mm0:timestamp>'
+            f"<size>{len(content)}</size>"
+            f'<verification><hash type="sha256">{hashlib.sha256(content).hexdigest()}</hash></verification>'
+            f'<resources maxconnections="1"><url protocol="https" type="https" location="US" preference="100">'
+            f"{self.urls[name]}/repodata/repomd.xml</url></resources></file></files></metalink>"
+        )
+        self.metalinks[name] = url
+
+    def demand_certificate(self) -> Path:
+        """Have the server ask clients for a certificate, and return a folder for --entitlement-dir."""
+        self._tls.load_verify_locations(self.authority.folder / "ca.crt")
+        self._tls.verify_mode = ssl.CERT_REQUIRED
+        certificate, key = self.authority.issue("subscriber", "DNS:subscriber.example")
+        folder = self.folder / "entitlement"
+        folder.mkdir()
+        (folder / "1.pem").write_bytes(Path(certificate).read_bytes())
+        (folder / "1-key.pem").write_bytes(Path(key).read_bytes())
+        return folder
 
     def repo_file(self) -> str:
         """The image's .repo file."""
-        urls = {name: f"{self.host}/{path}/" for name, path in self.paths.items()}
-        return rpms.repository_file(urls, **self.repo_options)
+        text = rpms.repository_file({name: f"{url}/" for name, url in self.urls.items()}, **self.repo_options)
+        for name, url in self.metalinks.items():
+            text = text.replace(f"baseurl={self.urls[name]}/\n", f"metalink={url}\n")
+        return text
 
     def publish(self) -> str:
         """Push the image, and return its reference."""
-        members = {f"var/lib/rpm/{file.name}": file.read_bytes() for file in rpms.database(self.root).iterdir()}
-        members = {path: content for path, content in members.items() if path.endswith("rpmdb.sqlite")}
-        members["etc/yum.repos.d/test.repo"] = self.repo_file().encode()
-        self.registry.push("team/app", "1", layers=[tar_of({**members, **self.files})])
-        return f"{self.registry.host}/team/app:1"
+        members = self.database or {"var/lib/rpm/rpmdb.sqlite": self.installed()}
+        members = {**members, f"{self.repo_folder}/test.repo": self.repo_file().encode(), **self.files}
+        if self.registry_host:
+            push_image(self.registry_host, "team/app", "1", [tar_of(members)])
+        else:
+            self.registry.push("team/app", "1", layers=[tar_of(members)])
+        return f"{self.registry_host or self.registry.host}/team/app:1"
+
+    def installed(self) -> bytes:
+        """The database that `install` made."""
+        return (rpms.database(self.root) / "rpmdb.sqlite").read_bytes()
 
     def run(self, command: str, *arguments: str) -> Done:
         """Run `affineur COMMAND ARGUMENTS IMAGE` as its user would."""
-        port = self.server.server_address[1]
+        ours = f"https://127.0.0.1:{self.server.server_address[1]}"
         config = self.folder / "config.toml"
         config.write_text(
             f'cache = "{self.folder / "cache"}"\n{self.settings}\n'
             f'[network]\nallow = ["127.0.0.0/8"]\n[feeds]\nosv = ""\n'
-            f'[[mirror]]\nfrom = "{self.host}"\nto = "https://127.0.0.1:{port}"\n'
+            + "".join(f'[[mirror]]\nfrom = "https://{host}"\nto = "{ours}/{host}"\n' for host in sorted(self._hosts))
         )
         words = [command, "--settings", str(config), *arguments, self.publish()]
         return started(self.folder, words, SSL_CERT_FILE=str(self.authority.folder / "ca.crt"))
 
-    def dnf(self, *arguments: str) -> str:
-        """What Debian's dnf prints of the same root and repositories."""
-        done = rpms.dnf(self.root, *arguments, repos={name: self.served / path for name, path in self.paths.items()})
-        return done.stdout
+    def dnf(self, *arguments: str, **more: Any) -> list[str]:
+        """The lines that Debian's dnf prints of the same root and repositories, without empty ones."""
+        places = {name: self.place(url) for name, url in self.urls.items()}
+        done = rpms.dnf(self.root, "-q", *arguments, repos=places, **more)
+        return [line for line in done.stdout.splitlines() if line.strip()]

@@ -22,6 +22,7 @@ from affineur.errata.updateinfo import read_updateinfo
 from affineur.packages.rpm.database import RPM
 from affineur.repositories.rpmmd.modules import read_modules
 from support import rpms
+from support.redhat import ARTICLE, notices_of_the_article
 from support.rpm_roots import Rpm, record
 from support.rpm_world import notice, updateinfo
 
@@ -330,37 +331,16 @@ def rows(corpus: Path, name: str) -> tuple[Rpm, ...]:
     return tuple(found)
 
 
-def of_oval(path: Path) -> str:
-    """The notice that an OVAL definition of Red Hat's describes: its packages are those "earlier than" a version."""
-    document = json.loads(path.read_text())
-    about = document["Metadata"]
-    packages = re.findall(r'"Comment": "(\S+) is earlier than 0:(\S+)"', path.read_text())
-    return notice(
-        about["References"][0]["RefID"],
-        [(name, version, architecture, "") for name, version in packages for architecture in (X, I686)],
-        severity=about["Advisory"]["Severity"],
-        issued=f"{about['Advisory']['Issued']['Date']} 00:00:00",
-        cves=[each["RefID"] for each in about["References"] if each["Source"] == "CVE"],
-    )
-
-
-ARTICLE_RHEL = """\
-RHSA-2019:0679 Important/Sec. libssh2-1.4.3-12.el7_6.2.x86_64
-RHSA-2019:0710 Important/Sec. python-2.7.5-77.el7_6.x86_64
-RHSA-2019:0710 Important/Sec. python-libs-2.7.5-77.el7_6.x86_64
-"""
-
-
 @pytest.mark.corpus
 def test_the_articles_red_hat_enterprise_linux(corpus: Path, tmp_path: Path) -> None:
-    notices = tuple(of_oval(corpus / "errata" / f"RHSA-2019_{number}.oval.json") for number in ("0679", "0710"))
+    notices = notices_of_the_article(corpus)
     case = Case("RHEL", rows(corpus, "centos7-httpd24"), (notices,))
-    assert list_lines(ours(case)) == ARTICLE_RHEL.splitlines()
+    assert list_lines(ours(case)) == ARTICLE.splitlines()
     same(case, tmp_path)
     errata = list(read_updateinfo([updateinfo(*notices).encode()], "rhel", "x"))
     database = lzma.decompress((corpus / "rpmdb/centos7-httpd24/Packages.xz").read_bytes())
     installed = list(RPM.read({"var/lib/rpm/Packages": database}))
-    assert list_lines(listed(installed, errata)) == ARTICLE_RHEL.splitlines()
+    assert list_lines(listed(installed, errata)) == ARTICLE.splitlines()
     found = match_builds(installed, errata)
     assert [(finding.erratum.id, finding.source, finding.packages) for finding in found] == [
         ("RHSA-2019:0679", "libssh2", ("libssh2",)),

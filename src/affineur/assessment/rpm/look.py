@@ -192,6 +192,9 @@ def _gaps(read: _Read, newer: Sequence[Update], now: datetime) -> Iterator[str]:
     if published in ("nothing", "unknown"):
         yield statement.rstrip(".")
         return
+    if silent := [each.reference.silent for each, _ in read.published if each.reference.silent]:
+        yield silent[0]
+        return
     held = []
     errata = [erratum for _, place in read.published if place for erratum in place.notices]
     for each, place in read.published:
