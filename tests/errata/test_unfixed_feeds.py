@@ -252,6 +252,20 @@ def test_red_hats_source_and_binary_packages_and_modules(tmp_path: Path) -> None
     assert other.told
 
 
+def test_documents_that_are_much_alike_may_shrink_more_than_layers_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("affineur.streams.decompress.RATIO_FREE", 1 << 16)
+    document = red_hat_document("CVE-2026-2222", affected={"8:curl": "Will not fix"})
+    place = tmp_path / "vex.tar.xz"
+    tails = b"".join(b"%4096s" % hashlib.md5(b"%d" % n).hexdigest().encode() for n in range(256))
+    others = b'{"statements": [], "tail": "%s"}' % tails
+    place.write_bytes(tarred({"a.json": document, **{f"{n}.json": others for n in range(4)}}, "xz"))
+    assert 200 < 4 * len(others) / place.stat().st_size < 2000
+    found = asked(tmp_path, RHEL, [rpm("curl", "7.61.1-34.el8")], redhat=place)
+    assert [each.id for each in found.cves] == ["CVE-2026-2222"]
+
+
 def test_a_document_that_is_broken_is_counted_and_the_others_are_read(tmp_path: Path) -> None:
     place = tmp_path / "vex.tar.gz"
     documents = {

@@ -23,6 +23,7 @@ MAX_UNPACKED_BYTES = 16 * 1024**3
 MAX_LIST_BYTES = 256 * 1024 * 1024
 MAX_DOCUMENTS = 1_000_000  # VEX documents: one for each CVE
 MAX_DOCUMENT_BYTES = 64 * 1024 * 1024  # Ubuntu's of a kernel CVE has some 10 MB, most of it names of packages
+MAX_DOCUMENTS_RATIO = 2_000  # one document is much like the next; the archive is of a place that the user names
 _CHUNK = 256 * 1024
 
 Record = tuple[str, bytes | str]
@@ -79,7 +80,7 @@ def tarred_records(file: BinaryIO, name: str) -> Iterator[Record]:
         MalformedArchive: it is no tar archive, or ends too early.
         LimitExceeded: more documents, or more bytes, than any archive of its kind has.
     """
-    _, pieces = decompressed(iter(lambda: file.read(_CHUNK), b""), name)
+    _, pieces = decompressed(iter(lambda: file.read(_CHUNK), b""), name, MAX_DOCUMENTS_RATIO)
     archive = Archive(iter(pieces), name)
     count = 0
     for entry in archive.entries(lambda path: path.endswith(b".json")):

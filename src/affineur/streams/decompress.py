@@ -57,12 +57,13 @@ def compression_of(start: bytes) -> str:
     return "plain"
 
 
-def decompressed(chunks: Iterable[bytes], source: str) -> tuple[str, Iterator[bytes]]:
+def decompressed(chunks: Iterable[bytes], source: str, ratio_max: int = RATIO_MAX) -> tuple[str, Iterator[bytes]]:
     """Find out how a stream is compressed and unpack it as it comes.
 
     Args:
         chunks: bytes as transferred, in order, of any size.
         source: where they came from, for messages only.
+        ratio_max: how many times its own size it may become, where a stream of its kind may pass RATIO_MAX.
 
     Returns:
         The compression's name, and pieces of at most PIECE bytes (plain streams: the chunks themselves). They raise
@@ -79,11 +80,11 @@ def decompressed(chunks: Iterable[bytes], source: str) -> tuple[str, Iterator[by
     if name == "plain":
         return name, whole
     make, fault = _FORMATS[name]()
-    return name, _unpacked(whole, make, fault, f"{source}: {name}")
+    return name, _unpacked(whole, make, fault, f"{source}: {name}", ratio_max)
 
 
 def _unpacked(
-    chunks: Iterator[bytes], make: Callable[[], _Decompressor], fault: type[Exception], source: str
+    chunks: Iterator[bytes], make: Callable[[], _Decompressor], fault: type[Exception], source: str, ratio_max: int
 ) -> Iterator[bytes]:
     decompressor: _Decompressor | None = None
     members = taken = given = 0
@@ -108,7 +109,7 @@ def _unpacked(
                     raise _broken(source, error) from error
                 if piece:
                     given += len(piece)
-                    if given > UNPACKED_MAX or (given > RATIO_FREE and given > RATIO_MAX * taken):
+                    if given > UNPACKED_MAX or (given > RATIO_FREE and given > ratio_max * taken):
                         raise LimitExceeded(f"{source}: {taken} bytes become more than {given}; not unpacked further")
                     yield piece
                 if decompressor.eof:
