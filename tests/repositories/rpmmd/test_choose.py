@@ -39,6 +39,22 @@ def test_each_rule_of_zypper(case: zypper_cases.Case) -> None:
     assert sorted(ours(choice).updates) == sorted(case.updates)
 
 
+def test_yum_takes_the_cheapest_repository_and_has_priorities_by_a_plugin() -> None:
+    """yum.conf(5) § cost; yum itself cannot be had any more."""
+    offered = [
+        place(offer("a", "2-1"), name="r1", priority=1, cost=1000),
+        place(offer("a", "3-1"), offer("a", "9-1", "aarch64"), name="r2", cost=2000),
+        place(offer("a", "3-1"), name="r3", cost=500),
+    ]
+    yum = RpmConfiguration((), "yum", "x86_64", "7")
+    installed = [Rpm("a", "1-1", "x86_64")]
+    (update,) = chosen(installed, *offered, configuration=yum).updates
+    assert (update.available, update.suites) == ("3-1", ("r3",))
+    installed.append(Rpm("yum-plugin-priorities", "1-1"))
+    (update,) = chosen(installed, *offered, configuration=yum).updates
+    assert (update.available, update.suites) == ("2-1", ("r1",))
+
+
 def test_an_update_says_what_is_installed_and_where_the_other_lies() -> None:
     new = Offer("bash", "1:5-2", "noarch", "bash5", "1:5-2", "p/bash.rpm", 77, "sha256:ab")
     choice = chosen([Rpm("bash", "4-1", "x86_64", source="bash4")], place(new), place(new, name="r2"))

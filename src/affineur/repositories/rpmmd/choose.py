@@ -16,7 +16,7 @@ import msgspec
 from affineur.packages.inventory import Package
 from affineur.packages.versions.rpm import compare
 from affineur.repositories.rpmmd.filters import Candidate, Filtered, Offered, filtered
-from affineur.repositories.rpmmd.model import RpmConfiguration
+from affineur.repositories.rpmmd.model import Repository, RpmConfiguration
 from affineur.repositories.rpmmd.obsoletes import obsoleted
 from affineur.repositories.rpmmd.zypper import judged
 from affineur.repositories.update import Update
@@ -95,6 +95,8 @@ def choose(installed: Sequence[Package], offered: Sequence[Offered], configurati
     by_name: dict[str, list[Package]] = defaultdict(list)
     for package in found.installed:
         by_name[package.name].append(package)
+    if configuration.manager == "yum":
+        found = msgspec.structs.replace(found, candidates=_of_yum(found.candidates, present))
     taken = _newest(_upgrades(_of_best_priority(found.candidates), by_name))
     updates = [_update(place, by_name) for place in taken.values()]
     hidden = _hidden(present, found, taken)
@@ -106,6 +108,26 @@ def choose(installed: Sequence[Package], offered: Sequence[Offered], configurati
         found.active,
         problems=found.problems,
     )
+
+
+def _of_yum(candidates: Sequence[Candidate], installed: Iterable[Package]) -> list[Candidate]:
+    """yum 3 takes a package from the cheapest repository (yum.conf(5) § cost), and has priorities by a plugin.
+
+    Without yum-plugin-priorities all repositories are alike.
+    """
+    plugin = any(package.name == "yum-plugin-priorities" for package in installed)
+    cheapest: dict[tuple[str, str, str], Candidate] = {}
+    for each in candidates:
+        repository = each.repository if plugin else msgspec.structs.replace(each.repository, priority=99)
+        key = each.offer.name, each.offer.version, each.offer.architecture
+        held = cheapest.get(key)
+        if held is None or _worth(repository) < _worth(held.repository):
+            cheapest[key] = Candidate(repository, each.offer)
+    return list(cheapest.values())
+
+
+def _worth(repository: Repository) -> tuple[int, int, str]:
+    return repository.priority, repository.cost, repository.id
 
 
 def _of_zypper(found: Filtered, configuration: RpmConfiguration) -> Choice:
