@@ -14,6 +14,7 @@ from affineur.packages.databases import PACKAGES, recorded
 from affineur.packages.installed import OTHERS, unread_databases
 from affineur.packages.inventory import Package
 from affineur.packages.osrelease import OS_RELEASE, OSRelease, claimed
+from affineur.packages.rpm.history import HISTORY
 from affineur.source.source import Source
 
 __all__ = ["Contents", "read_contents"]
@@ -66,7 +67,7 @@ def read_contents(
         MalformedDatabase: its package database breaks its own format; nothing can be told then.
     """
     image = open_image(source, platform)
-    tree = walk(source, image.layers, (PACKAGES, OS_RELEASE, *readers, OTHERS), memory, received=received)
+    tree = walk(source, image.layers, (PACKAGES, OS_RELEASE, HISTORY, *readers, OTHERS), memory, received=received)
     unread = (*tree.unassessed, *unread_databases(tree))
     unassessed = [*unread, *_broken(tree, readers)]
     packages = [each.package for each in recorded(tree)]
@@ -89,7 +90,7 @@ def read_contents(
 
 
 def _broken(tree: Tree, readers: Sequence[Verbatim]) -> Iterator[Unassessed]:
-    every: tuple[Reader, ...] = (OS_RELEASE, *readers)
+    every: tuple[Reader, ...] = (OS_RELEASE, HISTORY, *readers)
     for reader in every:
         for path, error in tree.broken(reader).items():
             yield Unassessed(f"/{path}", str(error))

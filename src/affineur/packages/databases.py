@@ -12,6 +12,7 @@ from affineur.packages.apk import APK
 from affineur.packages.dpkg import DPKG
 from affineur.packages.inventory import Package
 from affineur.packages.rpm.database import JOURNAL, RPM
+from affineur.packages.rpm.history import HISTORY, attributed
 
 __all__ = ["DATABASES", "PACKAGES", "Recorded", "recorded"]
 
@@ -87,7 +88,7 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 def recorded(tree: Tree) -> tuple[Recorded, ...]:
-    """Every installed package of an image walked with PACKAGES, in the order of the databases.
+    """Every installed package of an image walked with PACKAGES and HISTORY, in the order of the databases.
 
     Raises:
         MalformedDatabase, LimitExceeded, UnsupportedContent: a database cannot be read; nothing can be told then.
@@ -102,7 +103,10 @@ def recorded(tree: Tree) -> tuple[Recorded, ...]:
         located.real: located for path, located in tree.facts(PACKAGES).items() if path not in logged
     }
     whole = [Recorded(package, each.layer, each.real) for each in found.values() for package in each.facts]
-    return (*whole, *_with_logs(tree, sorted(logged)))
+    whole += _with_logs(tree, sorted(logged))
+    history = {path: located.facts for path, located in tree.facts(HISTORY).items()}
+    packages = attributed((each.package for each in whole), history) if history else (each.package for each in whole)
+    return tuple(Recorded(package, each.layer, each.path) for package, each in zip(packages, whole, strict=True))
 
 
 def _with_logs(tree: Tree, paths: Sequence[str]) -> Iterator[Recorded]:

@@ -10,6 +10,7 @@ from affineur.image.walk import BlobSource, LayerMemory, Tree, walk
 from affineur.oci.descriptor import Descriptor
 from affineur.packages.databases import PACKAGES, Recorded, recorded
 from affineur.packages.osrelease import OS_RELEASE, OSRelease, claimed
+from affineur.packages.rpm.history import HISTORY
 
 __all__ = ["OTHERS", "Installed", "installed", "unread_databases"]
 
@@ -74,7 +75,7 @@ def installed(
         SourceError, ContentError: as `walk` does.
         MalformedDatabase: a package database breaks its own format.
     """
-    tree = walk(source, layers, (PACKAGES, OS_RELEASE, OTHERS), memory, stop_early=True, received=received)
+    tree = walk(source, layers, (PACKAGES, OS_RELEASE, HISTORY, OTHERS), memory, stop_early=True, received=received)
     packages = recorded(tree)
     release = claimed({path: located.facts for path, located in tree.facts(OS_RELEASE).items()})
     gaps = [*tree.unassessed, *_gaps(tree, bool(tree.facts(PACKAGES)), release)]
@@ -105,6 +106,6 @@ def _gaps(tree: Tree, known: bool, release: OSRelease | None) -> Iterator[Unasse
         yield Unassessed("packages", "the image holds no package database that is known here")
     if release is None:
         yield Unassessed("distribution", "the image has no os-release")
-    for path, error in tree.broken(OS_RELEASE).items():
+    for path, error in [*tree.broken(OS_RELEASE).items(), *tree.broken(HISTORY).items()]:
         yield Unassessed(f"/{path}", str(error))
     yield Unassessed("packages of languages (pip, npm, gem, Maven, Go …)", "these are not looked for yet")

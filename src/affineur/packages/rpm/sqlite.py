@@ -1,6 +1,6 @@
-"""Headers of `rpmdb.sqlite`: the table Packages of a SQLite database, read page by page from bytes.
+"""Tables of a SQLite database, read page by page from bytes: rpm's headers in `rpmdb.sqlite`, dnf's history.
 
-Implements https://www.sqlite.org/fileformat2.html § 1.3, 1.5, 1.6, 2.1, 2.6 and 4 as far as one table's rows need it.
+Implements https://www.sqlite.org/fileformat2.html § 1.3, 1.5, 1.6, 2.1, 2.6 and 4 as far as the rows of tables need it.
 No SQL of the image's is run, so its views, triggers and functions are nothing; each page may be used once, so nothing
 loops.
 """
@@ -11,12 +11,17 @@ from collections.abc import Iterator, Mapping
 from affineur.errors import MalformedDatabase, UnsupportedContent
 from affineur.packages.rpm.wal import Committed, committed
 
-__all__ = ["is_sqlite", "values"]
+__all__ = ["Value", "is_sqlite", "tables", "values"]
+
+Value = int | float | bytes | None
+"""Of a column; texts as they are encoded, in UTF-8."""
 
 _MAGIC = b"SQLite format 3\0"
 _TABLE = b"packages"
 _INTERIOR, _LEAF = 5, 13
 _HEADER_BYTES = 100
+_LENGTHS = (0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0)
+"""Bytes of a column by its serial type (§ 2.1); 10 and 11 are reserved."""
 
 
 def is_sqlite(content: bytes) -> bool:
@@ -35,9 +40,23 @@ def values(path: str, content: bytes, journal: bytes = b"") -> Iterator[tuple[in
         UnsupportedContent: a database in UTF-16.
     """
     pages = _Pages(path, content, committed(journal))
-    root = pages.root_of_table()
+    (root,) = pages.roots(_TABLE)
     for number, row in pages.rows(root):
         yield number, pages.column(row, 1)
+
+
+def tables(path: str, content: bytes, journal: bytes, *names: str) -> tuple[list[tuple[Value, ...]], ...]:
+    """All rows of some tables, in the order of their row numbers; a column that is the row number comes as it.
+
+    Args:
+        names: of tables with a row number that are there.
+
+    Raises:
+        MalformedDatabase, UnsupportedContent: as `values`; a table that is not there is the first.
+    """
+    pages = _Pages(path, content, committed(journal))
+    roots = pages.roots(*(name.lower().encode() for name in names))
+    return tuple([pages.columns(number, row) for number, row in pages.rows(root)] for root in roots)
 
 
 class _Pages:
@@ -67,12 +86,16 @@ class _Pages:
         elif changes == valid_for and promised > self._count:
             raise MalformedDatabase(path, 1, f"{promised} pages are promised, {self._count} are there")
 
-    def root_of_table(self) -> int:
-        """First page of the table Packages, by the schema table, whose root is page 1 (§ 2.6)."""
+    def roots(self, *names: bytes) -> list[int]:
+        """First pages of tables, by the schema table, whose root is page 1 (§ 2.6)."""
+        found: dict[bytes, int] = {}
         for _, row in self.rows(1):
-            if self.column(row, 0) == b"table" and self.column(row, 1).lower() == _TABLE:
-                return int.from_bytes(self.column(row, 3), "big")
-        raise MalformedDatabase(self._path, 1, "no table Packages")
+            if self.column(row, 0) == b"table":
+                found[self.column(row, 1).lower()] = int.from_bytes(self.column(row, 3), "big")
+        for name in names:
+            if name not in found:
+                raise MalformedDatabase(self._path, 1, f"no table {name.decode('utf-8', 'replace').capitalize()}")
+        return [found[name] for name in names]
 
     def rows(self, root: int) -> Iterator[tuple[int, bytes]]:
         """Row numbers and records of a table's tree (§ 1.5), from left to right."""
@@ -103,13 +126,36 @@ class _Pages:
         start, index = header, 0
         while at < header:
             serial, at = self._varint(record, at)
-            length = (serial - 12) // 2 if serial >= 12 else (0, 1, 2, 3, 4, 6, 8, 8, 0, 0, 0, 0)[serial]
+            length = (serial - 12) // 2 if serial >= 12 else _LENGTHS[serial]
             if index == wanted:
                 if at > header or start + length > len(record):
                     break
                 return b"\1" if serial == 9 else record[start : start + length]
             start, index = start + length, index + 1
         raise MalformedDatabase(self._path, 0, f"a row without column {wanted + 1}")
+
+    def columns(self, number: int, record: bytes) -> tuple[Value, ...]:
+        """All columns of a record; an INTEGER PRIMARY KEY stands there as NULL, first, and is the row's number."""
+        header, at = self._varint(record, 0)
+        start, values = header, list[Value]()
+        while at < header:
+            serial, at = self._varint(record, at)
+            length = (serial - 12) // 2 if serial >= 12 else _LENGTHS[serial]
+            part = record[start : start + length]
+            if len(part) != length or at > header:
+                raise MalformedDatabase(self._path, 0, "a row that ends too early")
+            start += length
+            if serial >= 12:
+                values.append(part)
+            elif serial == 7:
+                values.append(struct.unpack(">d", part)[0])
+            else:
+                values.append(
+                    None if serial == 0 else int(serial == 9) if not part else int.from_bytes(part, "big", signed=True)
+                )
+        if values and values[0] is None:
+            values[0] = number
+        return tuple(values)
 
     def _row(self, number: int, page: memoryview, offset: int) -> tuple[int, bytes]:
         length, at = self._varint(page, offset)
