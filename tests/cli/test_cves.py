@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from support.archive import stanza
+from support.command import started
 from support.feeds import record
-from support.unfixed import TRACKER
+from support.rpm_world import RpmWorld
+from support.unfixed import TRACKER, red_hat_document
 from support.world import World, installed
 
 HEADING = "Known flaws without a fix"
@@ -108,3 +110,23 @@ def test_a_distribution_of_which_nothing_is_known(world: World) -> None:
     done = world.run_inside("cves", "--unfixed")
     assert done.code == 3
     assert "not told: no vendor's word on flaws without a fix is read for it" in done.out.replace("\n  ", " ")
+
+
+def test_red_hats_word_on_an_image_of_rpms(tmp_path: Path) -> None:
+    """Documents in a folder; what is fixed by nothing is listed, also where no repository could be read."""
+    folder = tmp_path / "vex" / "2026"
+    folder.mkdir(parents=True)
+    for cve, affected in {"CVE-2026-2222": {"8:curl": "Will not fix"}, "CVE-2026-3333": {"9:curl": "Affected"}}.items():
+        (folder / f"{cve.lower()}.json").write_bytes(red_hat_document(cve, affected=affected))
+    os_release = b'ID="rhel"\nVERSION_ID="8.10"\nNAME="Red Hat Enterprise Linux"\n'
+    with RpmWorld(tmp_path, os_release=os_release) as world:
+        world.install(world.build("curl", "7.61.1", "34.el8"))
+        config = tmp_path / "settings.toml"
+        config.write_text(
+            f'cache = "{tmp_path / "cache"}"\n[network]\nallow = ["127.0.0.0/8"]\n'
+            f'[feeds]\nosv = ""\nunfixed.redhat = "{folder.parent}"\n'
+        )
+        done = started(tmp_path, ["cves", "--unfixed", "--settings", str(config), world.publish()])
+    assert done.code == 0, done.err
+    assert "CVE-2026-2222     low        will not fix\n    curl 7.61.1-34.el8: “Will not fix”\n" in done.out
+    assert "CVEs without a fix: 1 (1 will not fix)\n" in done.out
