@@ -1,5 +1,6 @@
 """Reference repositories: which there are for a release, and finding them where the image leads, and beside it."""
 
+import hashlib
 import re
 import subprocess
 from collections.abc import Iterator
@@ -264,6 +265,42 @@ class TestFinding:
         assert found.fetched is None
         assert "was not found" in found.problems[0]
         assert ("not signed" if signer is None else "not trusted here") in found.problems[0]
+
+    def test_a_mirror_with_the_same_content_is_the_image_leading_there(self, archive: Archive) -> None:
+        self.publish(archive, "mirror/")
+        self.publish(archive, "core/")
+        (reference,) = known("amzn", "2")
+        archive.files["list"] = b"https://cdn.amazonlinux.com/2/core/2.0/x86_64/guid\n"
+        mapped = (
+            f"{reference.repository.mirrorlist}={archive.url}list",
+            f"https://cdn.amazonlinux.com/2/core/2.0={archive.url}core",
+        )
+        archive.files["core/x86_64/guid/repodata/repomd.xml"] = archive.files["core/repodata/repomd.xml"]
+        own = Repository("amzn2-core", "core", (f"{archive.url}mirror/",))
+        found = self.find(archive, reference, own, mapped=mapped)
+        assert found.complete, found.problems
+        assert found.from_image
+        assert found.fetched is not None
+        assert found.fetched.base_uri == "https://cdn.amazonlinux.com/2/core/2.0/x86_64/guid/"
+        self.publish(archive, "mirror/", made=1)
+        assert not self.find(archive, reference, own, mapped=mapped).from_image
+
+    def test_a_metalink_that_asks_for_more(self, archive: Archive) -> None:
+        text = self.publish(archive, "baseos/")
+        reference = known("centos", "9", "CentOS Stream 9")[0]
+        base = "https://mirrors.centos.org/metalink"
+        archive.files["m?repo=centos-baseos-9-stream&arch=x86_64&protocol=https,http"] = (
+            '<metalink xmlns="http://www.metalinker.org/"><files><file name="repomd.xml"><verification>'
+            f'<hash type="sha256">{hashlib.sha256(text).hexdigest()}</hash></verification><resources>'
+            f"<url>{archive.url}baseos/repodata/repomd.xml</url></resources></file></files></metalink>"
+        ).encode()
+        own = Repository(
+            "baseos", "BaseOS", metalink=f"{base}?repo=centos-baseos-9-stream&arch=x86_64&protocol=https,http"
+        )
+        found = self.find(archive, reference, own, mapped=(f"{base}={archive.url}m",))
+        assert found.from_image
+        assert found.fetched is not None
+        assert found.fetched.trust == Trust("metalink", "mirrors.centos.org, by the mirror map")
 
     def test_another_repository_of_the_same_host_is_not_it(self, archive: Archive) -> None:
         self.publish(archive, "extras/")

@@ -68,12 +68,12 @@ def _published(
     reference: ReferenceRepository, fetcher: Fetcher, configuration: RpmConfiguration, now: datetime
 ) -> Published:
     reasons: list[str] = []
-    same: set[str] = set()
     best: Published | None = None
-    for repository, from_image in _places(reference, configuration):
+    here, named = _own(reference, configuration)
+    candidates = [*here, *(named if reference.trusted.keys else [])]  # a name alone says nothing
+    own = {fetcher.fetch(each, reference.trusted, enforce=False).digest for each in (*here, *named)} - {""}
+    for repository in (*candidates, *_places(reference)):
         fetched = fetcher.fetch(repository, reference.trusted, enforce=False)
-        if fetched.digest and from_image:
-            same.add(fetched.digest)
         if fetched.repomd is None:
             reasons += fetched.problems
             continue
@@ -87,7 +87,7 @@ def _published(
             fetched,
             verified=True,
             fresh=None if unknown else late is None,
-            from_image=from_image or fetched.digest in same,
+            from_image=fetched.digest in own,
             problems=(*fetched.problems, *((f"{fetched.url}: {late}",) if late else ())),
         )
         if found.complete:
@@ -101,24 +101,27 @@ def _published(
     return Published(reference, None, problems=(why,))
 
 
-def _places(reference: ReferenceRepository, configuration: RpmConfiguration) -> Iterator[tuple[Repository, bool]]:
-    """(where it may be, whether the image leads there): the user's own place alone, if there is one."""
-    if reference.uri:
-        base = reference.uri if reference.uri.endswith("/") else f"{reference.uri}/"
-        yield msgspec.structs.replace(reference.repository, baseurl=(base,), metalink="", mirrorlist=""), False
-        return
+def _own(reference: ReferenceRepository, configuration: RpmConfiguration) -> tuple[list[Repository], list[Repository]]:
+    """(the image's repositories that lie at the reference's place, those that only have its name)."""
+    if reference.uri:  # the user's own place is the only one
+        return [], []
     enabled = [repository for repository in configuration.repositories if repository.enabled]
     here = [each for each in enabled if not reference.locations.isdisjoint(map(location, _urls(each)))]
     named = [each for each in enabled if each.id in reference.ids and each not in here]
-    if reference.trusted.keys or here:
-        for repository in [*here, *(named if reference.trusted.keys else [])][:PLACES_LIMIT]:
-            yield repository, True
+    return here[:PLACES_LIMIT], named[: PLACES_LIMIT - len(here[:PLACES_LIMIT])]
+
+
+def _places(reference: ReferenceRepository) -> Iterator[Repository]:
+    """Where it is if the image does not lead there: the user's place, or the distribution's."""
     first = reference.repository
-    if first.metalink or first.mirrorlist or len(first.baseurl) < 2:
-        yield first, False
-        return
-    for base in first.baseurl:
-        yield msgspec.structs.replace(first, baseurl=(base,)), False
+    if reference.uri:
+        base = reference.uri if reference.uri.endswith("/") else f"{reference.uri}/"
+        yield msgspec.structs.replace(first, baseurl=(base,), metalink="", mirrorlist="")
+    elif first.metalink or first.mirrorlist or len(first.baseurl) < 2:
+        yield first
+    else:
+        for base in first.baseurl:
+            yield msgspec.structs.replace(first, baseurl=(base,))
 
 
 def _urls(repository: Repository) -> Iterator[str]:

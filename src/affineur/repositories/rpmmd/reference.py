@@ -247,6 +247,11 @@ def _made(
 
 
 def location(url: str) -> str:
-    """A URL to compare: without its scheme, in one case of its host, without a slash at the end."""
-    host, slash, path = url.partition("://")[2].partition("/")
-    return f"{host.lower()}{slash}{path.rstrip('/')}"
+    """A URL to compare: without its scheme, in one case of its host, without a slash at the end.
+
+    Of a query `repo` and `arch` count, which say what a metalink is about; the others say how it is wanted.
+    """
+    host, slash, rest = url.partition("://")[2].partition("/")
+    path, asks, query = rest.partition("?")
+    kept = sorted(part for part in query.split("&") if part.startswith(("repo=", "arch=")))
+    return f"{host.lower()}{slash}{path.rstrip('/')}{asks}{'&'.join(kept)}"

@@ -180,7 +180,8 @@ def _below(url: str, prefix: str, *, any_scheme: bool = False) -> bool:
     if "/../" in f"{url}/" or "%2e" in url.lower():
         return False
     prefix = prefix.rstrip("/")
-    return url[: len(prefix)].lower() == prefix.lower() and url[len(prefix) : len(prefix) + 1] in ("", "/", "?")
+    ends = ("", "&") if "?" in prefix else ("", "/", "?")
+    return url[: len(prefix)].lower() == prefix.lower() and url[len(prefix) : len(prefix) + 1] in ends
 
 
 def _host(url: str) -> str:
