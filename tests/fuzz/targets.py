@@ -48,6 +48,13 @@ from affineur.repositories.apk.configuration import read_configuration as apk_re
 from affineur.repositories.apk.index import parse_index, unpacked
 from affineur.repositories.apk.rsa import read_key, verifies
 from affineur.repositories.apk.signed import opened, verified_by
+from affineur.repositories.rpmmd import elements
+from affineur.repositories.rpmmd.activation import activated
+from affineur.repositories.rpmmd.model import ModuleState
+from affineur.repositories.rpmmd.modules import read_modules
+from affineur.repositories.rpmmd.other import read_changelogs
+from affineur.repositories.rpmmd.primary import _Reader as PrimaryReader
+from affineur.repositories.rpmmd.primary import read_primary
 from affineur.source.auth import challenges, check_realm
 from affineur.source.configuration.authfiles import Place as AuthPlace
 from affineur.source.configuration.authfiles import parse_auth_file
@@ -331,10 +338,43 @@ def updateinfo(content: bytes) -> None:
         assert all(erratum.id for erratum in errata)
         lines = listed(_INSTALLED, errata, {"mm:1"})
         counted = {finding.erratum.id for finding in match_builds(_INSTALLED, errata, {"mm:1"}) if finding.packages}
-        same = {erratum.id for erratum in errata for build in erratum.builds if build.architecture != "noarch"}
-        assert counted & same <= {line.erratum for line in lines}
+        crossing = {erratum.id for erratum in errata if any(b.architecture == "noarch" for b in erratum.builds)}
+        assert counted - crossing <= {line.erratum for line in lines}
         assert len(list_lines(lines)) == len(lines)
         assert bool(summary_lines(lines)) is bool(lines)
+
+
+def rpm_primary(content: bytes) -> None:
+    """Offers, or refused; cutting out what is not read never changes them, nor do the pieces' sizes."""
+    try:
+        reader = PrimaryReader("fuzz")
+        for _ in elements.parsed([content], reader, "fuzz"):
+            pass
+    except ContentError:  # it may be broken in a part that is not read
+        with contextlib.suppress(ContentError):
+            assert all(offer.name for offer in read_primary([content], "fuzz"))
+        return
+    assert list(read_primary([content[:100], content[100:]], "fuzz")) == reader.ready
+
+
+def rpm_changelogs(content: bytes) -> None:
+    """Changelogs, or refused; cutting out what nobody asked for never changes the others."""
+    try:
+        everything = dict(read_changelogs([content], ["a1", "b2", "c3"]))
+    except ContentError:
+        with contextlib.suppress(ContentError):
+            list(read_changelogs([content], ["a1"]))
+        return
+    some = dict(read_changelogs([content[:100], content[100:]], ["a1"]))
+    assert some == {name: entries for name, entries in everything.items() if name == "a1"}
+
+
+def rpm_modules(content: bytes) -> None:
+    """Module streams, or refused; one stream of a module is active at most."""
+    with contextlib.suppress(ContentError):
+        read = read_modules(content)
+        active = activated([read], [ModuleState("m", "1", "enabled")], "platform:el8").streams
+        assert len({each.name for each in active}) == len({(each.name, each.stream) for each in active})
 
 
 def os_release(content: bytes) -> None:
@@ -385,6 +425,9 @@ TARGETS: Mapping[str, Target] = {
             rpm_header,
             rpm_signature,
             updateinfo,
+            rpm_primary,
+            rpm_changelogs,
+            rpm_modules,
             os_release,
             auth_file,
             registries_conf,

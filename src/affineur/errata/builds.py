@@ -8,7 +8,8 @@ offers its builds. Sources: dnf(8) § updateinfo; where it is silent, what dnf 4
 
 What counts for a letter is a little more than dnf lists, never less: a module's notice also counts where the installed
 package itself says that it is of that stream; and a package whose architecture changes to or from `noarch` is the same
-package. It is less in one thing: notices that are not final.
+package. It is less in one thing: notices that are not final. In both zypper does the same, of security patches
+(tests/system/test_zypper_patches.py).
 """
 
 from collections import defaultdict
@@ -81,7 +82,7 @@ def match_builds(
             continue
         lacking: dict[str, list[tuple[Package, Build]]] = defaultdict(list)
         for build in erratum.builds:
-            for package in _updated_by(build, newest, erratum):
+            for package in _updated_by(build, newest):
                 own = package.module.rsplit(":", 2)[0] if package.module else ""
                 if key(package.version) < key(build.version) and _applies(build, active, own):
                     lacking[package.source].append((package, build))
@@ -183,17 +184,11 @@ def _newest(installed: Iterable[Package]) -> _Newest:
     return _Newest(exact, named)
 
 
-def _updated_by(build: Build, newest: _Newest, erratum: Erratum) -> Iterator[Package]:
+def _updated_by(build: Build, newest: _Newest) -> Iterator[Package]:
     """The installed packages that a build replaces."""
-    same = newest.same(build)
-    if same or build.name not in newest.named:
-        yield from same
-        return
-    for package in newest.named[build.name]:
-        if NOARCH in (build.architecture, package.architecture):
-            own = any(b.name == build.name and b.architecture == package.architecture for b in erratum.builds)
-            if not own:
-                yield package
+    for package in newest.named.get(build.name, ()):
+        if build.architecture in ("", NOARCH, package.architecture) or package.architecture == NOARCH:
+            yield package
 
 
 def _applies(build: Build, active: Collection[str], own: str = "") -> bool:
