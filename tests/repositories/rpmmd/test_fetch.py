@@ -21,7 +21,7 @@ from affineur.repositories.rpmmd.model import Fetched, Repository, RpmConfigurat
 from affineur.repositories.rpmmd.trust import Trusted
 from support.archive import Archive, Key
 from support.debs import compressed
-from support.rpms import build, repository
+from support.rpms import build, dnf, install_root, repository
 
 NOW = datetime.now(UTC)
 KEY_PATH = "/etc/pki/rpm-gpg/RPM-GPG-KEY-test"
@@ -353,3 +353,81 @@ class TestSigned:
         found = self.signed(archive, client, archive.key, repo_gpgcheck=True, gpgkey=(f"{archive.url}key",))
         assert "only keys in the image count" in found.problems[0]
         assert "key" not in archive.requests
+
+
+@pytest.mark.system
+class TestBesideDnf:
+    """dnf, given the same section and the same servers, takes the same mirror and the same files, or none either."""
+
+    def served(self, archive: Archive, folder: Path, below: str) -> bytes:
+        for file in folder.rglob("repodata/*"):
+            archive.files[f"{below}{file.relative_to(folder)}"] = file.read_bytes()
+        return (folder / "repodata/repomd.xml").read_bytes()
+
+    def offers(self, archive: Archive, root: Path, options: str) -> tuple[str, list[str]]:
+        """(what dnf offers to install of the name `hello`, the paths that it asked for)."""
+        archive.requests.clear()
+        (root / "etc/yum.repos.d").mkdir(parents=True, exist_ok=True)
+        (root / "etc/yum.repos.d/t.repo").write_text(f"[t]\nname=T\n{options}")
+        done = dnf(root, "-y", "repoquery", "--qf", "%{name}-%{version}", "hello")
+        return "".join(line for line in done.stdout.splitlines() if line.startswith("hello")), list(archive.requests)
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        return install_root(tmp_path / "root", [])
+
+    @pytest.fixture
+    def both(self, archive: Archive, tmp_path: Path) -> tuple[bytes, bytes]:
+        """Two states of a repository, of which the second is newer: at old/ and at new/."""
+        states = []
+        for number, below in ((1, "old/"), (2, "new/")):
+            package = build(tmp_path, "hello", f"{number}", "1")
+            states.append(self.served(archive, repository(tmp_path / below, [package]), below))
+        return states[0], states[1]
+
+    def test_a_metalink(self, archive: Archive, client: Client, root: Path, both: tuple[bytes, bytes]) -> None:
+        bases = (f"{archive.url}gone/", f"{archive.url}old/", f"{archive.url}new/")
+        url = metalink(archive, *bases, states=(both[1],))
+        assert self.offers(archive, root, f"metalink={url}\n")[0] == "hello-2"
+        found = fetch(archive, client, baseurl=(), metalink=url)
+        assert b"<name>hello</name>" in read(found, client)
+        assert b'ver="2"' in read(found, client)
+
+    def test_a_metalink_that_no_mirror_keeps(
+        self, archive: Archive, client: Client, root: Path, both: tuple[bytes, bytes]
+    ) -> None:
+        url = metalink(archive, f"{archive.url}old/", states=(both[1],))
+        assert self.offers(archive, root, f"metalink={url}\n")[0] == ""
+        assert fetch(archive, client, baseurl=(), metalink=url).repomd is None
+
+    def test_a_mirror_list(self, archive: Archive, client: Client, root: Path, both: tuple[bytes, bytes]) -> None:
+        archive.files["list"] = f"{archive.url}gone/\n{archive.url}old/\n{archive.url}new/\n".encode()
+        assert self.offers(archive, root, f"mirrorlist={archive.url}list\n")[0] == "hello-1"
+        assert b'ver="1"' in read(fetch(archive, client, baseurl=(), mirrorlist=f"{archive.url}list"), client)
+
+    def test_a_file_that_is_another(
+        self, archive: Archive, client: Client, root: Path, both: tuple[bytes, bytes]
+    ) -> None:
+        found = fetch(archive, client, baseurl=(f"{archive.url}new/",))
+        assert found.repomd is not None
+        path = f"new/{found.repomd.data['primary'].href}"
+        archive.files[path] = archive.files[path][:-1] + b"x"
+        assert self.offers(archive, root, f"baseurl={archive.url}new/\n")[0] == ""
+        with pytest.raises(Error, match="not the promised"):
+            read(found, client)
+
+    @pytest.mark.parametrize("signer", ["its key", "another key", "nobody"])
+    def test_repo_gpgcheck(
+        self, signer: str, archive: Archive, client: Client, root: Path, both: tuple[bytes, bytes]
+    ) -> None:
+        key = Key()
+        (root / "key").write_text(key.armored)
+        if signer != "nobody":
+            signing = key if signer == "its key" else Key()
+            archive.files["new/repodata/repomd.xml.asc"] = signing.detach(both[1])
+        options = f"baseurl={archive.url}new/\nrepo_gpgcheck=1\ngpgkey=file://{root}/key\n"
+        expected = "hello-2" if signer == "its key" else ""
+        assert self.offers(archive, root, options)[0] == expected
+        section = Repository("t", "T", (f"{archive.url}new/",), repo_gpgcheck=True, gpgkey=(f"file://{root}/key",))
+        found = fetcher(client, keys={f"{root}/key": key.certificate}).fetch(section)
+        assert (found.repomd is not None) == bool(expected)
