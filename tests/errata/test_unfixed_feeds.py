@@ -176,6 +176,20 @@ def test_cve_records_stand_in_where_no_vendors_word_is_read(tmp_path: Path) -> N
     assert found.unassessed == ()
 
 
+def test_whoever_has_the_customers_fix_does_not_lack_it(tmp_path: Path) -> None:
+    place = tmp_path / "osv" / "Ubuntu"
+    place.mkdir(parents=True)
+    fixed = record("UBUNTU-CVE-2026-1111", [("Ubuntu:Pro:22.04:LTS", "zbar", "0.23.92-4ubuntu0.1~esm1")])
+    (place / "UBUNTU-CVE-2026-1111.json").write_text(json.dumps(fixed))
+
+    def found(version: str) -> list[Status]:
+        notices = Feeds(FeedStore(tmp_path / "cache"), None, base=str(tmp_path / "osv"))
+        return [each.status for each in asked(tmp_path, JAMMY, [deb("zbar", version)], notices=notices).cves]
+
+    assert found("0.23.92-4build2") == [Status.CUSTOMERS_ONLY]
+    assert found("0.23.92-4ubuntu0.1~esm1") == []
+
+
 def test_a_vendor_that_cannot_be_read_is_said_beside_what_stands_in(tmp_path: Path) -> None:
     found = asked(tmp_path, BOOKWORM, DEBS, debian=tmp_path / "absent.json", notices=osv(tmp_path))
     assert [each.id for each in found.cves] == ["CVE-2024-13176"]

@@ -170,6 +170,28 @@ def test_a_range_without_an_end_is_a_flaw_without_a_fix() -> None:
     ]
 
 
+CUSTOMERS = Status.CUSTOMERS_ONLY
+
+
+@pytest.mark.parametrize(
+    ("free", "paid", "told"),
+    [
+        (None, [BEGUN, {"fixed": "9+esm1"}], [("Ubuntu:Pro:22.04:LTS", CUSTOMERS, "9+esm1")]),  # universe
+        ([BEGUN], [BEGUN, {"fixed": "9+esm1"}], [("Ubuntu:Pro:22.04:LTS", CUSTOMERS, "9+esm1")]),
+        ([BEGUN], [BEGUN], [("Ubuntu:22.04:LTS", Status.AFFECTED, ""), ("Ubuntu:Pro:22.04:LTS", Status.AFFECTED, "")]),
+        (None, [BEGUN], [("Ubuntu:Pro:22.04:LTS", Status.AFFECTED, "")]),
+        ([BEGUN, {"fixed": "9"}], [BEGUN, {"fixed": "9"}], []),
+        ([BEGUN, {"fixed": "9"}], None, []),
+    ],
+)
+def test_a_fix_for_customers_is_none_for_everyone(
+    free: list[dict[str, str]] | None, paid: list[dict[str, str]] | None, told: list[tuple[str, Status, str]]
+) -> None:
+    places = {"Ubuntu:22.04:LTS": free, "Ubuntu:Pro:22.04:LTS": paid}
+    record = osv("UBUNTU-CVE-2026-1111", *(of(place, "zbar", *events) for place, events in places.items() if events))
+    assert [(place, one.status, one.fixed) for place, _, one in left_open(record)] == told
+
+
 @pytest.mark.parametrize(
     ("events", "since"),
     [

@@ -50,12 +50,16 @@ class _Record(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Record)
+_PAID = "Ubuntu:Pro:"
+_End = tuple[str, str]
+"""(begin, fix) of a range."""
 
 
 def left_open(content: bytes) -> Iterator[tuple[str, str, Statement]]:
     """Yield (ecosystem, source package, statement) for each package of a CVE record with a range that does not end.
 
-    Nothing for records that are withdrawn, or no CVE's.
+    Or that ends for customers of Ubuntu Pro only: a flaw without a fix for everyone else. Nothing for records that are
+    withdrawn, or no CVE's.
 
     Raises:
         MalformedDocument: it is no OSV record.
@@ -67,31 +71,56 @@ def left_open(content: bytes) -> Iterator[tuple[str, str, Statement]]:
     cve = cve_of(record.id)
     if cve is None or record.withdrawn is not None:
         return
+    ends: dict[tuple[str, str], list[_End]] = {}
+    words: dict[tuple[str, str], str] = {}
     for affected in record.affected or ():
         if affected.package is None:
             continue
-        since = [begin for reach in affected.ranges or () if (begin := _open_since(reach)) is not None]
+        place = affected.package.ecosystem, affected.package.name
+        ends.setdefault(place, []).extend(end for reach in affected.ranges or () for end in _ends(reach))
+        word = affected.ecosystem_specific.urgency if affected.ecosystem_specific else None
+        words[place] = word if isinstance(word, str) else ""
+    for (ecosystem, name), found in ends.items():
+        since = [begin for begin, fixed in found if not fixed]
+        customers = ends.get((_PAID + ecosystem.removeprefix("Ubuntu:"), name), ()) if not _paid(ecosystem) else ()
+        if any(fixed for _, fixed in customers):
+            continue  # told with their fix
         if since:
-            word = affected.ecosystem_specific.urgency if affected.ecosystem_specific else None
-            word = word if isinstance(word, str) else ""
-            ended = word == "end-of-life"
-            status = Status.OUT_OF_SUPPORT if ended else Status.AFFECTED
             first = min(since, key=lambda version: "" if not version else key(version))
-            reason = word if ended or word == "unimportant" else ""
-            yield affected.package.ecosystem, affected.package.name, Statement(cve, status, reason, word, first)
+            yield ecosystem, name, _open_statement(cve, words[ecosystem, name], first)
+        elif _paid(ecosystem) and found:
+            free = ends.get(("Ubuntu:" + ecosystem.removeprefix(_PAID), name), ())
+            if not any(fixed for _, fixed in free):
+                begin, fixed = max(found, key=lambda end: key(end[1]))
+                yield ecosystem, name, Statement(cve, Status.CUSTOMERS_ONLY, since=begin, fixed=fixed)
 
 
-def _open_since(reach: _Range) -> str | None:
-    """The version at which a range begins that has no end; empty for the first of all, None where every one ends."""
+def _open_statement(cve: str, word: str, since: str) -> Statement:
+    status = Status.OUT_OF_SUPPORT if word == "end-of-life" else Status.AFFECTED
+    return Statement(cve, status, word if word in ("end-of-life", "unimportant") else "", word, since)
+
+
+def _paid(ecosystem: str) -> bool:
+    return ecosystem.startswith(_PAID)
+
+
+def _ends(reach: _Range) -> Iterator[_End]:
+    """Where each part of a range begins and ends, in order; what has no end has an empty one, `last_affected` none.
+
+    Both are versions; the first of all is empty.
+    """
     if reach.type != "ECOSYSTEM":
-        return None
+        return
     begun: str | None = None
     for event in sorted(reach.events, key=_place) if len(reach.events) > 2 else reach.events:
         if event.introduced is not None:
             begun = "" if event.introduced == "0" else event.introduced
         elif event.fixed is not None or event.last_affected is not None:
+            if event.fixed:
+                yield begun or "", event.fixed
             begun = None
-    return begun
+    if begun is not None:
+        yield begun, ""
 
 
 def _place(event: _Event) -> tuple[Any, bool]:

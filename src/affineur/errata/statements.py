@@ -30,6 +30,7 @@ class Status(enum.StrEnum):
     """What the vendor means to do about a flaw; each vendor's own words are its reason."""
 
     AFFECTED = "affected"
+    CUSTOMERS_ONLY = "fixed for customers only"
     UNDER_INVESTIGATION = "under investigation"
     DEFERRED = "fix deferred"
     NO_ADVISORY = "no advisory planned"
@@ -45,6 +46,7 @@ class Statement(msgspec.Struct, frozen=True, array_like=True):
         word: the vendor's own word for the severity; empty where it gives none.
         since: the first version that has the flaw; empty: every version has it.
         until: the newest version that the vendor speaks of; empty: there is no such bound.
+        fixed: the first version that has the fix that only paying customers get; empty: there is none.
         module: `name:stream` of the module whose package is meant; empty: the one that is in no module.
     """
 
@@ -55,6 +57,7 @@ class Statement(msgspec.Struct, frozen=True, array_like=True):
     since: str = ""
     until: str = ""
     module: str = ""
+    fixed: str = ""
 
 
 class Statements:

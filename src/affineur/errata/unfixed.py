@@ -98,6 +98,8 @@ def present(
                 continue
             if statement.since and key(version) < key(statement.since):
                 continue
+            if statement.fixed and key(version) >= key(statement.fixed):
+                continue
             if statement.until and key(version) > key(statement.until):
                 untold.append(statement.cve)
                 continue
