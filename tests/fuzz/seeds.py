@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from support import apk, made_rpmdb
+from support import apk, made_rpmdb, rpm_roots
 from support.rpm_world import notice, updateinfo
 from support.unfixed import TRACKER, red_hat_document, ubuntu_document
 
@@ -16,6 +16,32 @@ __all__ = ["seeds"]
 
 MAX_SEED_BYTES = 64 * 1024
 MAX_SEEDS = 60
+CHANGELOGS = (
+    b'<?xml version="1.0"?>\n<otherdata xmlns="http://linux.duke.edu/metadata/other" packages="2">'
+    b'<package pkgid="a1" name="a"><version ver="1"/><changelog author="J &lt;j&gt;" date="1554033600">- fix &amp;'
+    b'</changelog></package>\n<package pkgid="b2" name="b"><changelog author="K" date="1">x</changelog></package>\n'
+    b"</otherdata>\n"
+)
+MODULES = b"""---
+document: modulemd
+version: 2
+data:
+  name: m
+  stream: 1
+  version: 2
+  context: c
+  dependencies:
+  - requires: {platform: [el8], n: [1, -2]}
+  artifacts: {rpms: ["a-0:1-1.x86_64"]}
+---
+document: modulemd
+version: 2
+data: {name: n, stream: 1, static_context: true}
+---
+document: modulemd-defaults
+version: 1
+data: {module: n, stream: 1, modified: 2}
+"""
 HEX = "1a3f5e7d9c1b3a5f7e9d1c3b5a7f9e1d3c5b7a9f1e3d5d7c9b1a3f5e7d9c1b3a"
 SHA256 = f"sha256:{HEX}"
 APK_DATABASE = b"C:Q1=\nP:musl\nV:1.2.3-r4\nA:x86_64\nI:9\no:musl\ns:edge\nF:lib\nR:ld\na:0:0:755\nZ:Q1=\n\nP:a\nV:1\n"
@@ -193,6 +219,17 @@ _MADE: dict[str, tuple[object, ...]] = {
         ),
         "<updates/>",
     ),
+    "rpm_primary": (
+        rpm_roots.primary(
+            [
+                rpm_roots.Rpm("a", "1:2-3", "x86_64", "src", "Vendor", ("b LT 1-1", "c"), ("d",)),
+                rpm_roots.Rpm("lib", "1-1"),
+            ]
+        ),
+        b"<!-- --><metadata/>",
+    ),
+    "rpm_changelogs": (CHANGELOGS, CHANGELOGS.replace(b"- fix", b"<![CDATA[</package>]]>")),
+    "rpm_modules": (MODULES,),
     "os_release": (OS_RELEASE,),
     "auth_file": (AUTHS,),
     "registries_conf": (REGISTRIES, b'[registries.search]\nregistries = ["a.example"]\n'),
