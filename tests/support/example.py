@@ -2,7 +2,8 @@
 
 Its dates count from today, so that its letters are the same on every day. `team/app:1` lacks a Critical erratum that
 has been out for 12 days and an Important one of 40 days: a C. `team/app:2`, a rebuild of yesterday, lacks nothing.
-`team/blind:1` is like `team/app:1`, but its sources leave the security suite out.
+`team/blind:1` is like `team/app:1`, but its sources leave the security suite out. `team/alma:1` and `team/centos:1` are
+of rpm (rpm_example.py).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from support.archive import stanza
 from support.feeds import record
+from support.rpm_example import MIRRORS, push_rpm, rpm_repositories
 from support.world import World, installed
 
 __all__ = ["ExampleWorld"]
@@ -29,7 +31,9 @@ class ExampleWorld(World):
         super().__init__(folder)
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self._today = today
-        self.settings = f'[[mirror]]\nfrom = "https://{REGISTRY}"\nto = "{self.registry.url}"\n'
+        self.settings = f'[[mirror]]\nfrom = "https://{REGISTRY}"\nto = "{self.registry.url}"\n' + "".join(
+            f'[[mirror]]\nfrom = "{host}"\nto = "{self.archive.url}{below}"\n' for host, below in MIRRORS.items()
+        )
         self.old = {"curl": "7.88.1-10+deb12u5", "openssl": "3.0.11-1~deb12u1"}
         self.new = {"curl": "7.88.1-10+deb12u12", "openssl": "3.0.15-1~deb12u1"}
         critical, important = today - timedelta(days=12), today - timedelta(days=40)
@@ -57,6 +61,8 @@ class ExampleWorld(World):
         self.files[SOURCES] = b"".join(line for line in sources.splitlines(keepends=True) if b"security" not in line)
         self._push(BLIND, "1", self.old, 100)
         self.files[SOURCES] = sources
+        push_rpm(self.registry, self._today)
+        self.archive.files.update(rpm_repositories(self._today))
         super().publish()
 
     def _push(self, repository: str, tag: str, versions: dict[str, str], days: int) -> None:
