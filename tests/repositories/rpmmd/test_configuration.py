@@ -4,6 +4,7 @@ import json
 import random
 import subprocess
 import textwrap
+import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -255,6 +256,10 @@ def test_variables_of_yum_3_and_tdnf() -> None:
 
 
 def test_variables_that_multiply_end() -> None:
+    tracemalloc.start()
+    assert len(expanded("$v" * 100_000, {"v": "x" * 16_000}, "dnf")) <= 200_000
+    assert tracemalloc.get_traced_memory()[1] < 10 << 20
+    tracemalloc.stop()
     found = configured({f"etc/dnf/vars/v{n}": "x" * 10_000 for n in range(9)} | {REPO: f"[a]\nname={'$v1' * 5000}\n"})
     assert len(found.repositories[0].name) <= 16_384
 

@@ -7,6 +7,7 @@ opened, so an `include` or a folder that [main] names elsewhere is reported inst
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
+from itertools import islice
 
 import msgspec
 
@@ -56,6 +57,9 @@ PATHS = (
 
 MAX_FILE_BYTES = 4 << 20  # of one file
 MAX_REPOSITORIES = 2_000  # of all files; an image of a satellite's client has some hundreds
+
+MAX_OVERRIDES = 200  # patterns of all override files: each is tried on every section
+MAX_PROBLEMS = 1_000  # that are kept
 
 _FOLDERS = {
     "dnf": ("etc/yum.repos.d/", "etc/yum/repos.d/", "etc/distro.repos.d/", "usr/share/dnf5/repos.d/"),
@@ -157,7 +161,7 @@ class _Reader:
             locks=locks,
             platform=self._value(options.get("module_platform_id")) or os_release.fields.get("PLATFORM_ID", ""),
             vendor_change=boolean(self._value(options.get("solver.allowVendorChange"))) is True,
-            problems=tuple(self.problems),
+            problems=tuple(self.problems[:MAX_PROBLEMS]),
             unanswerable=tuple(self.unanswerable),
         )
 
@@ -201,7 +205,7 @@ class _Reader:
 
     def _repositories(self, main_path: str, main: Section) -> list[Repository]:
         found: dict[str, Repository] = {}
-        overrides = list(self._overrides()) if self._rules == "dnf" else []
+        overrides = list(islice(self._overrides(), MAX_OVERRIDES)) if self._rules == "dnf" else []
         for path in self._repository_files(main_path):
             try:
                 sections = self._sections(path)

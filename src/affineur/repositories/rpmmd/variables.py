@@ -105,9 +105,10 @@ def expanded(text: str, variables: Mapping[str, str], manager: str = "dnf") -> s
     """
     if "$" not in text:
         return text
+    pattern = _VARIABLE
     if manager == "tdnf":
-        for name in sorted(variables, key=len, reverse=True):
-            text = text.replace(f"${name}", variables[name])[:MAX_EXPANDED]
+        names = "|".join(sorted(map(re.escape, variables), key=len, reverse=True))
+        pattern = re.compile(rf"\$(?:\{{({names})()()\}}|({names}))")
 
     def value(match: re.Match[str]) -> str:
         braced, operator, word, bare = match.groups()
@@ -121,4 +122,13 @@ def expanded(text: str, variables: Mapping[str, str], manager: str = "dnf") -> s
             return word if known else ""
         return match[0] if known is None else known
 
-    return _VARIABLE.sub(value, text)[:MAX_EXPANDED]
+    parts: list[str] = []
+    at = size = 0
+    for match in pattern.finditer(text):  # no `sub`: what it makes has no limit
+        parts += [text[at : match.start()], value(match)]
+        at = match.end()
+        size += len(parts[-1]) + len(parts[-2])
+        if size > MAX_EXPANDED:
+            break
+    parts.append(text[at:])
+    return "".join(parts)[: max(MAX_EXPANDED, len(text))]
