@@ -287,6 +287,46 @@ def test_a_folder_that_is_a_link_counts_once() -> None:
     assert [each.package.name for each in installed(image, image.layers, None).packages] == ["tool", "other"]
 
 
+def test_two_databases_are_not_told_from_each_other() -> None:
+    """What a conversion left behind, or somebody put there: rpm reads one of them."""
+    files = [file("var/lib/rpm/Packages", MADE["bdb"]), file(PATH, sqlite([header(t1001="9")]))]
+    image = Layers(layer(*files, file("etc/os-release", RELEASE)))
+    found = installed(image, image.layers, None)
+    assert [each.package.version for each in found.packages] == ["4:1.2-3.el9", "1.2-3.el9", "4:9-3.el9"]
+    assert not found.complete
+    assert "packages of rpm (/var/lib/rpm/Packages, /var/lib/rpm/rpmdb.sqlite)" in [
+        gap.what for gap in found.unassessed
+    ]
+    empty = Layers(layer(files[0], file(PATH, sqlite([])), file("etc/os-release", RELEASE)))
+    assert installed(empty, empty.layers, None).complete
+
+
+def test_pages_full_of_cells_that_are_the_same_one() -> None:
+    """A file of some MiB that would be billions of rows: read for as long as its bytes last."""
+    page = 65536
+    content = bytearray(sqlite(HEADERS[:1], page=page))
+    at = page  # the root of Packages; the page after it is sqlite_sequence
+    (cell,) = struct.unpack_from(">H", content, at + 8)
+    cells = (cell - 8) // 2
+    struct.pack_into(">H", content, at + 3, cells)
+    struct.pack_into(f">{cells}H", content, at + 8, *[cell] * cells)
+    with pytest.raises(MalformedDatabase, match="over each other"):
+        names(bytes(content))
+    empty = bytearray(struct.pack(">BHHHB", 13, 0, 30000, 0, 0) + struct.pack(">30000H", *[60020] * 30000)).ljust(
+        page, b"\0"
+    )
+    first = bytearray(content[:page])
+    children = 10
+    first[100:112] = struct.pack(">BHHHBI", 5, 0, children - 1, 0, 0, children + 1)
+    for number in range(children - 1):
+        struct.pack_into(">H", first, 112 + 2 * number, 1000 + 8 * number)
+        struct.pack_into(">IB", first, 1000 + 8 * number, number + 2, 1)
+    struct.pack_into(">I", first, 28, children + 1)
+    empty[60020:60025] = b"\x02\x01\x02\x00\x00"
+    with pytest.raises((LimitExceeded, MalformedDatabase)):
+        names(bytes(first) + bytes(empty) * children)
+
+
 def test_a_link_to_a_database_of_another_name() -> None:
     image = Layers(layer(file("opt/data", MADE["bdb"]), link("var/lib/rpm/Packages", "../../../opt/data")))
     assert [each.package.name for each in installed(image, image.layers, None).packages] == ["tool", "other"]

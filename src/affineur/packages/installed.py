@@ -79,7 +79,7 @@ def installed(
     packages = recorded(tree)
     release = claimed({path: located.facts for path, located in tree.facts(OS_RELEASE).items()})
     gaps = [*tree.unassessed, *_gaps(tree, bool(tree.facts(PACKAGES)), release)]
-    others = tree.broken(OTHERS) or tree.facts(OTHERS)
+    others = tuple(unread_databases(tree))
     return Installed(
         packages=packages,
         release=release,
@@ -90,13 +90,22 @@ def installed(
 
 
 def unread_databases(tree: Tree) -> Iterator[Unassessed]:
-    """The package databases of an image, walked with OTHERS, that are there and not read: one item a kind."""
+    """The package databases of an image, walked with PACKAGES and OTHERS, that are there and not read: one item a kind.
+
+    Likewise several of rpm, of which rpm reads one.
+    """
     kinds: dict[str, str] = {}
     for path in [*tree.broken(OTHERS), *tree.facts(OTHERS)]:
         kind = next(kind for part, kind in _KIND.items() if f"/{part}/" in f"/{path}")
         kinds.setdefault(kind, path)
     for kind, path in kinds.items():
         yield Unassessed(f"packages of {kind} (/{path})", f"databases of {kind} are not read yet")
+    several = sorted(
+        {each.real for each in tree.facts(PACKAGES).values() if each.facts and each.facts[0].manager == "rpm"}
+    )
+    if len(several) > 1:
+        why = "rpm reads one of these databases, and which cannot be told; the packages of all are listed"
+        yield Unassessed(f"packages of rpm ({', '.join(f'/{path}' for path in several)})", why)
 
 
 def _gaps(tree: Tree, known: bool, release: OSRelease | None) -> Iterator[Unassessed]:

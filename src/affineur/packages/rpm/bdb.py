@@ -8,9 +8,12 @@ once.
 import struct
 from collections.abc import Iterator
 
-from affineur.errors import MalformedDatabase, UnsupportedContent
+from affineur.errors import LimitExceeded, MalformedDatabase, UnsupportedContent
 
 __all__ = ["is_bdb", "values"]
+
+ENTRIES_MAX = 250_000
+"""Of all pages: entries may lie over each other or be deleted, so that the file's size is no bound."""
 
 _HASH_MAGIC = 0x061561
 _OTHERS = {0x053162: "btree (of rpm 5, say)", 0x042253: "queue", 0x074582: "heap"}
@@ -40,6 +43,7 @@ def values(path: str, content: bytes) -> Iterator[tuple[int, bytes]]:
 
     Raises:
         MalformedDatabase: it breaks its format; the line is a page's number.
+        LimitExceeded: more than ENTRIES_MAX.
         UnsupportedContent: another access method, or a database with checksums, encryption or partitions.
     """
     yield from _Hash(path, content).values()
@@ -49,6 +53,7 @@ class _Hash:
     def __init__(self, path: str, content: bytes) -> None:
         self._path, self._content = path, content
         self._used: set[int] = set()
+        self._entries = self._taken = 0
         if len(content) < _META_BYTES:
             raise MalformedDatabase(path, 0, "no whole metadata page")
         self._order = next(
@@ -113,6 +118,9 @@ class _Hash:
         _, entries, _ = self._header(number, *kinds)
         if _HEADER_BYTES + 2 * entries > self._size:
             raise MalformedDatabase(self._path, number, f"{entries} entries on one page")
+        self._entries += entries
+        if self._entries > ENTRIES_MAX:
+            raise LimitExceeded(f"/{self._path}: more than {ENTRIES_MAX} entries")
         return struct.unpack_from(f"{self._order}{entries}H", self._content, number * self._size + _HEADER_BYTES)
 
     def _items(self, number: int) -> list[bytes]:
@@ -192,6 +200,9 @@ class _Hash:
         if kind & _DELETED:
             return
         if kind == _KEYDATA and offset + 3 + length <= self._size:
+            self._taken += length
+            if self._taken > len(self._content):
+                raise MalformedDatabase(self._path, number, "duplicates that lie over each other")
             yield self._content[start + offset + 3 : start + offset + 3 + length]
         elif kind == _OFFPAGE and offset + 12 <= self._size:
             yield self._overflow(*self._offpage.unpack_from(self._content, start + offset))

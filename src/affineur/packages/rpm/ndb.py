@@ -9,9 +9,12 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from affineur.errors import MalformedDatabase, UnsupportedContent
+from affineur.errors import LimitExceeded, MalformedDatabase, UnsupportedContent
 
 __all__ = ["is_ndb", "values"]
+
+SLOT_PAGES_MAX = 4_096
+"""Pages of slots, 256 on each."""
 
 _MAGIC = b"RpmP"
 _PAGE, _BLOCK, _HEAD, _TAIL = 4096, 16, 16, 12
@@ -31,6 +34,7 @@ def values(path: str, content: bytes) -> Iterator[tuple[int, bytes]]:
 
     Raises:
         MalformedDatabase: it breaks its format; the line is a slot's number.
+        LimitExceeded: more than SLOT_PAGES_MAX.
         UnsupportedContent: another version of the format.
     """
     if len(content) < _FIRST_SLOT:
@@ -41,7 +45,9 @@ def values(path: str, content: bytes) -> Iterator[tuple[int, bytes]]:
     end = pages * _PAGE
     if not 0 < end <= len(content):
         raise MalformedDatabase(path, 0, f"{pages} pages of slots in {len(content)} bytes")
-    taken, seen = 0, set()
+    if pages > SLOT_PAGES_MAX:
+        raise LimitExceeded(f"/{path}: more than {SLOT_PAGES_MAX} pages of slots")
+    taken, seen = 0, set[int]()
     for number, (mark, package, block, count) in enumerate(_SLOT.iter_unpack(content[_FIRST_SLOT:end]), 2):
         if mark != b"Slot":
             raise MalformedDatabase(path, number, "a slot without its mark")

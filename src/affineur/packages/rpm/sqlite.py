@@ -8,13 +8,16 @@ loops.
 import struct
 from collections.abc import Iterator, Mapping
 
-from affineur.errors import MalformedDatabase, UnsupportedContent
+from affineur.errors import LimitExceeded, MalformedDatabase, UnsupportedContent
 from affineur.packages.rpm.wal import Committed, committed
 
 __all__ = ["Value", "is_sqlite", "tables", "values"]
 
 Value = int | float | bytes | None
 """Of a column; texts as they are encoded, in UTF-8."""
+
+CELLS_MAX = 250_000
+"""Of all pages that are read: cells may be empty, so that the file's size is no bound."""
 
 _MAGIC = b"SQLite format 3\0"
 _TABLE = b"packages"
@@ -37,6 +40,7 @@ def values(path: str, content: bytes, journal: bytes = b"") -> Iterator[tuple[in
 
     Raises:
         MalformedDatabase: it breaks its format; the line is a page's number.
+        LimitExceeded: more than CELLS_MAX.
         UnsupportedContent: a database in UTF-16.
     """
     pages = _Pages(path, content, committed(journal))
@@ -65,6 +69,7 @@ class _Pages:
         self._content = memoryview(content)
         self._later: Mapping[int, memoryview] = journal.pages if journal else {}
         self._used: set[int] = set()
+        self._cells = self._taken = 0
         first = self._later.get(1, self._content)
         if len(first) < _HEADER_BYTES or bytes(first[:16]) != _MAGIC:
             raise MalformedDatabase(path, 1, "no header of a SQLite database")
@@ -108,6 +113,9 @@ class _Pages:
             pointers = start + (12 if kind == _INTERIOR else 8)
             if kind not in (_INTERIOR, _LEAF) or pointers + 2 * cells > self._usable:
                 raise MalformedDatabase(self._path, number, f"no page of a table's tree: type {kind}, {cells} cells")
+            self._cells += cells
+            if self._cells > CELLS_MAX:
+                raise LimitExceeded(f"/{self._path}: more than {CELLS_MAX} cells")
             offsets = struct.unpack_from(f">{cells}H", page, pointers)
             if max(offsets, default=0) + 4 > self._usable:
                 raise MalformedDatabase(self._path, number, "a cell outside its page")
@@ -169,6 +177,9 @@ class _Pages:
                 local = least
         if at + local + (0 if local == length else 4) > usable:
             raise MalformedDatabase(self._path, number, "a cell outside its page")
+        self._taken += local
+        if self._taken > self._count * self._size:
+            raise MalformedDatabase(self._path, number, "cells that lie over each other")
         pieces, missing = [page[at : at + local]], length - local
         if missing > self._count * self._size:
             raise MalformedDatabase(self._path, number, f"a row of {length} bytes")
