@@ -22,6 +22,36 @@ CHANGELOGS = (
     b'</changelog></package>\n<package pkgid="b2" name="b"><changelog author="K" date="1">x</changelog></package>\n'
     b"</otherdata>\n"
 )
+RPM_CONFIGURATION = b"""[main]
+gpgcheck=1
+exclude=kernel*, a
+[base-$releasever]
+name = Base ${releasever:-9} $basearch
+baseurl=http://user:password@a.example/$releasever/$basearch/
+  https://b.example/
+# comment
+metalink=https://m.example/?repo=base&arch=$basearch
+enabled=1
+priority=10
+gpgkey=file:///etc/pki/key
+"""
+METALINK = (
+    b'<metalink xmlns="http://www.metalinker.org/" xmlns:mm0="http://fedorahosted.org/mirrormanager"><files>'
+    b'<file name="repomd.xml"><mm0:timestamp>1</mm0:timestamp><size>2</size><verification><hash type="sha256">'
+    + b"a"
+    * 64
+    + b"</hash></verification><mm0:alternates><mm0:alternate><size>3</size></mm0:alternate></mm0:alternates><resources>"
+    b'<url preference="100">http://a.example/repodata/repomd.xml</url></resources></file></files></metalink>'
+)
+REPOMD = (
+    b'<repomd xmlns="http://linux.duke.edu/metadata/repo"><revision>1717200000</revision><data type="primary">'
+    b'<checksum type="sha">' + b"a" * 40 + b'</checksum><location href="repodata/primary.xml.gz"/><size>1</size>'
+    b"<timestamp>1717200000.5</timestamp></data></repomd>"
+)
+ZCHUNK = (  # two chunks without compression, after a dictionary of nothing
+    b"\0ZCK1\x81\x0c\x81" + bytes(32) + bytes(32) + b"\x80\x80\xe8\x81\x83"
+    + bytes(32) + b"\x80\x80" + bytes(32) + b"\x83\x83" + bytes(32) + b"\x82\x82" + b"\x80" + b"abcde"
+)  # fmt: skip
 MODULES = b"""---
 document: modulemd
 version: 2
@@ -230,6 +260,14 @@ _MADE: dict[str, tuple[object, ...]] = {
     ),
     "rpm_changelogs": (CHANGELOGS, CHANGELOGS.replace(b"- fix", b"<![CDATA[</package>]]>")),
     "rpm_modules": (MODULES,),
+    "rpm_configuration": (
+        RPM_CONFIGURATION,
+        b"[a]\nstate=enabled\nstream=1\nname=a\n",
+        b"type: package\nsolvable_name: x\n",
+    ),
+    "rpm_mirrors": (METALINK, b"# mirrors\nhttps://a.example/\nhttp://u:p@b.example/x\n"),
+    "rpm_repomd": (REPOMD,),
+    "rpm_zchunk": (ZCHUNK,),
     "os_release": (OS_RELEASE,),
     "auth_file": (AUTHS,),
     "registries_conf": (REGISTRIES, b'[registries.search]\nregistries = ["a.example"]\n'),

@@ -39,7 +39,7 @@ from affineur.oci.schema1 import content_digest, payload, read_schema1
 from affineur.packages.apk import APK
 from affineur.packages.dpkg import DPKG
 from affineur.packages.inventory import Package
-from affineur.packages.osrelease import parsed
+from affineur.packages.osrelease import OSRelease, parsed
 from affineur.packages.rpm.database import RPM, headers
 from affineur.packages.rpm.header import Header, files
 from affineur.packages.rpm.keys import keys
@@ -50,11 +50,16 @@ from affineur.repositories.apk.rsa import read_key, verifies
 from affineur.repositories.apk.signed import opened, verified_by
 from affineur.repositories.rpmmd import elements
 from affineur.repositories.rpmmd.activation import activated
+from affineur.repositories.rpmmd.configuration import PATHS
+from affineur.repositories.rpmmd.configuration import read_configuration as rpm_read_configuration
+from affineur.repositories.rpmmd.metalink import read_metalink, read_mirrorlist
 from affineur.repositories.rpmmd.model import ModuleState
 from affineur.repositories.rpmmd.modules import read_modules
 from affineur.repositories.rpmmd.other import read_changelogs
 from affineur.repositories.rpmmd.primary import _Reader as PrimaryReader
 from affineur.repositories.rpmmd.primary import read_primary
+from affineur.repositories.rpmmd.repomd import read_repomd
+from affineur.repositories.rpmmd.zchunk import unchunked
 from affineur.source.auth import challenges, check_realm
 from affineur.source.configuration.authfiles import Place as AuthPlace
 from affineur.source.configuration.authfiles import parse_auth_file
@@ -377,6 +382,39 @@ def rpm_modules(content: bytes) -> None:
         assert len({each.name for each in active}) == len({(each.name, each.stream) for each in active})
 
 
+def rpm_configuration(content: bytes) -> None:
+    """A configuration, whoever reads it; a login is in none of its URLs."""
+    for manager, version in (("dnf", "4-1"), ("yum", "3.4-1"), ("tdnf", "3-1"), ("zypper", "1-1")):
+        release = OSRelease({"ID": "opensuse-leap" if manager == "zypper" else "centos"})
+        package = Package(manager, version, "x86_64", manager, version)
+        read = rpm_read_configuration({path.replace("*", "x"): content for path in PATHS}, [package], "amd64", release)
+        assert read.manager == ("dnf" if manager == "tdnf" else manager)
+        for each in read.repositories:
+            for url in (*each.baseurl, each.metalink, each.mirrorlist):
+                assert "@" not in url.partition("//")[2].partition("/")[0] or not each.credentials
+
+
+def rpm_mirrors(content: bytes) -> None:
+    """Mirrors by http alone, or refused."""
+    with contextlib.suppress(ContentError):
+        assert all(url.lower().startswith("http") for url in read_metalink(content, "fuzz").mirrors)
+    with contextlib.suppress(ContentError):
+        assert all(url.lower().startswith("http") for url in read_mirrorlist(content, "fuzz"))
+
+
+def rpm_repomd(content: bytes) -> None:
+    """Files with checksums, or refused."""
+    with contextlib.suppress(ContentError):
+        assert all(file.href and ":" in file.checksum for file in read_repomd(content, "fuzz").data.values())
+
+
+def rpm_zchunk(content: bytes) -> None:
+    """What is unpacked, or refused; the pieces' sizes never change it."""
+    with contextlib.suppress(ContentError):
+        whole = b"".join(unchunked(content, iter(()), "fuzz"))
+        assert b"".join(unchunked(content[:9], iter([content[9:20], content[20:]]), "fuzz")) == whole
+
+
 def os_release(content: bytes) -> None:
     """Never an error."""
     assert all(isinstance(value, str) for value in parsed(content).values())
@@ -428,6 +466,10 @@ TARGETS: Mapping[str, Target] = {
             rpm_primary,
             rpm_changelogs,
             rpm_modules,
+            rpm_configuration,
+            rpm_mirrors,
+            rpm_repomd,
+            rpm_zchunk,
             os_release,
             auth_file,
             registries_conf,

@@ -109,10 +109,10 @@ def _rules(files: Mapping[str, bytes], packages: Sequence[Package], os_release: 
         return "zypper"
     if names.keys() & {"dnf", "dnf5", "microdnf", "python3-dnf", "libdnf", "libdnf5"}:
         return "dnf"
-    if "tdnf" in names or "etc/tdnf/tdnf.conf" in files:
-        return "tdnf"
     if names.get("yum", "4").startswith(("2.", "3.")):
         return "yum"
+    if "tdnf" in names or "etc/tdnf/tdnf.conf" in files:
+        return "tdnf"
     if zypp and not any(path.startswith("etc/yum.repos.d/") for path in files):
         return "zypper"
     first = os_release.version_id.partition(".")[0]
