@@ -252,13 +252,16 @@ def test_a_log_that_holds_the_table_itself() -> None:
     before = empty.serialize()
     empty.close()
     image = Layers(layer(file(PATH, before), file(PATH + "-wal", log_of(before, MADE["sqlite"]))))
-    assert [each.package.name for each in installed(image, image.layers, None).packages] == ["tool", "other"]
+    found = installed(image, image.layers, None)
+    assert ([each.package.name for each in found.packages], found.complete) == (["tool", "other"], True)
 
 
 def test_a_log_without_its_database_says_nothing() -> None:
     image = Layers(layer(file(PATH + "-wal", log_of(sqlite([]), MADE["sqlite"])), file("etc/os-release", RELEASE)))
     found = installed(image, image.layers, None)
     assert (found.packages, found.complete) == ((), False)
+    left = Layers(layer(file(PATH + "-wal", b""), file("etc/os-release", RELEASE)))
+    assert not installed(left, left.layers, None).complete
 
 
 @pytest.mark.parametrize("where", ["var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"])

@@ -10,7 +10,7 @@ from affineur.image.image import Image, open_image
 from affineur.image.reader import Reader, Verbatim
 from affineur.image.walk import LayerMemory, Tree, walk
 from affineur.oci.platform import Platform
-from affineur.packages.databases import PACKAGES, recorded
+from affineur.packages.databases import PACKAGES, found_databases, recorded
 from affineur.packages.installed import OTHERS, unread_databases
 from affineur.packages.inventory import Package
 from affineur.packages.osrelease import OS_RELEASE, OSRelease, claimed
@@ -112,11 +112,8 @@ def _evidence(image: Image, tree: Tree, count: int) -> Iterator[Evidence]:
 
 
 def _located(tree: Tree) -> Mapping[str, int]:
-    found = {}
-    for reader in (PACKAGES, OS_RELEASE):
-        for path, located in tree.facts(reader).items():
-            if not path.startswith("var/lib/dpkg/status.d/"):
-                found[path] = located.layer
-                if reader is OS_RELEASE:
-                    break
+    databases = found_databases(tree).items()
+    found = {path: located.layer for path, located in databases if not path.startswith("var/lib/dpkg/status.d/")}
+    for path, located in [*tree.facts(OS_RELEASE).items()][:1]:
+        found[path] = located.layer
     return found

@@ -1,20 +1,20 @@
 """The package databases of an image, whatever the manager: wanted together, so that one walk settles them all."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import msgspec
 
 from affineur.errors import LimitExceeded, UnsupportedContent
 from affineur.image.interest import Interest
-from affineur.image.walk import Tree
+from affineur.image.walk import Located, Tree
 from affineur.packages.apk import APK
 from affineur.packages.dpkg import DPKG
 from affineur.packages.inventory import Package
 from affineur.packages.rpm.database import JOURNAL, RPM
 from affineur.packages.rpm.history import HISTORY, attributed
 
-__all__ = ["DATABASES", "PACKAGES", "Recorded", "recorded"]
+__all__ = ["DATABASES", "PACKAGES", "Recorded", "found_databases", "recorded"]
 
 
 class Database(Protocol):
@@ -85,6 +85,11 @@ class Recorded(msgspec.Struct, frozen=True):
     package: Package
     layer: int
     path: str
+
+
+def found_databases(tree: Tree) -> Mapping[str, Located]:
+    """The databases that were read, by the path under which they were wanted; the logs beside them are none."""
+    return {path: located for path, located in tree.facts(PACKAGES).items() if not path.endswith(JOURNAL)}
 
 
 def recorded(tree: Tree) -> tuple[Recorded, ...]:

@@ -8,7 +8,7 @@ import msgspec
 from affineur.evidence import Unassessed
 from affineur.image.walk import BlobSource, LayerMemory, Tree, walk
 from affineur.oci.descriptor import Descriptor
-from affineur.packages.databases import PACKAGES, Recorded, recorded
+from affineur.packages.databases import PACKAGES, Recorded, found_databases, recorded
 from affineur.packages.osrelease import OS_RELEASE, OSRelease, claimed
 from affineur.packages.rpm.history import HISTORY
 
@@ -78,13 +78,14 @@ def installed(
     tree = walk(source, layers, (PACKAGES, OS_RELEASE, HISTORY, OTHERS), memory, stop_early=True, received=received)
     packages = recorded(tree)
     release = claimed({path: located.facts for path, located in tree.facts(OS_RELEASE).items()})
-    gaps = [*tree.unassessed, *_gaps(tree, bool(tree.facts(PACKAGES)), release)]
+    known = bool(packages or found_databases(tree))
+    gaps = [*tree.unassessed, *_gaps(tree, known, release)]
     others = tuple(unread_databases(tree))
     return Installed(
         packages=packages,
         release=release,
         unassessed=tuple(gaps),
-        complete=bool(tree.facts(PACKAGES)) and not others and not tree.unread,
+        complete=known and not others and not tree.unread,
         fetched=tree.fetched,
     )
 
