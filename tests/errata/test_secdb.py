@@ -81,8 +81,7 @@ class World:
 
     def secdb(self, offline: bool = False) -> SecDB:
         feeds = Feeds(self.store, None, base=self.base, now=lambda: self.now)
-        feeds._offline = offline
-        return SecDB(feeds, self.client)  # type: ignore[arg-type]
+        return SecDB(feeds, None if offline else self.client)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -6,23 +6,21 @@ and their `published` is the flaw's date, not the fix's: ALPINE-CVE-2026-57452 i
 9.2.0671; Alpine 3.23 has it since 9.2.0854-r0, which that date says nothing about.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
 
 from affineur.errata.archive import Record
+from affineur.errata.archives import Archives, Reading
 from affineur.errata.cvss import base_score
 from affineur.errata.erratum import Severity
-from affineur.errata.feeds import Feeds, _version
 from affineur.errata.index import Passed
 from affineur.errata.noticed import Noticed
 from affineur.errata.osv import modified_of
-from affineur.errata.publishers import Ecosystems
 from affineur.errata.severity import of_score, rank
 from affineur.errors import ContentError, MalformedDocument
-from affineur.store.feeds import FeedIndex, FeedMeta
 
 __all__ = ["Advisories", "Flaw"]
 
@@ -66,16 +64,11 @@ class _Advisory(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_Advisory)
 
 
-class Advisories(Feeds):
-    """Those of one feed, fetched and kept as other feeds are. Not for several threads at once."""
+class Advisories:
+    """Those of one feed, from OSV's archives. Not for several threads at once."""
 
-    @classmethod
-    def beside(cls, feeds: Feeds) -> "Advisories":
-        """From the same place, into the same store, as other feeds."""
-        made = cls.__new__(cls)
-        made.__dict__.update(feeds.__dict__)
-        made._held = {}
-        return made
+    def __init__(self, archives: Archives) -> None:
+        self._archives = archives
 
     def about(self, feed: str, ids: Collection[str]) -> tuple[dict[str, Flaw], Noticed]:
         """(what is known of flaws, by any of their ids; what could not be told, and where it comes from).
@@ -83,7 +76,7 @@ class Advisories(Feeds):
         Args:
             feed: folder of the archive, such as `Alpine`.
         """
-        held = self._hold(Ecosystems(feed, (feed,), (), (READER,)))
+        held = self._archives.hold(Reading(feed, "apk-osv", READER, _entries))
         told = Noticed((), tuple(held.problems), tuple(held.evidence), tuple(held.gaps))
         if held.facts is None:
             return {}, told
@@ -97,26 +90,6 @@ class Advisories(Feeds):
         except (ContentError, msgspec.DecodeError) as error:
             return {}, Noticed.nothing(f"advisories of {feed}", f"the index is damaged: {error}")
         return found, told
-
-    def _name(self, wanted: Ecosystems) -> str:
-        return f"apk-{super()._name(wanted)}"
-
-    def _built(
-        self,
-        name: str,
-        wanted: Ecosystems,
-        records: Iterable[Record],
-        origin: Callable[[], tuple[str, str, str, datetime]],
-    ) -> FeedIndex:
-        passed = Passed()
-
-        def about() -> FeedMeta:
-            source, etag, digest, retrieved = origin()
-            broken = tuple(passed.broken)
-            return FeedMeta(source, etag, retrieved, digest, _version(wanted), passed.counts, broken, (), passed.newest)
-
-        with self._progress.stage(f"index of {wanted.feed}"):
-            return self._store.build(name, _entries(records, passed), about)
 
 
 def _entries(records: Iterable[Record], passed: Passed) -> Iterator[tuple[str, bytes]]:

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from affineur.errata.advisories import Advisories, Flaw
+from affineur.errata.archives import GOOD_FOR
 from affineur.errata.data import data
 from affineur.errata.erratum import Erratum
-from affineur.errata.feeds import GOOD_FOR, Feeds
+from affineur.errata.feeds import Feeds
 from affineur.errata.match import affects
 from affineur.errata.noticed import Noticed
 from affineur.errata.secfixes import MAX_BYTES, SecFix, read_secdb
@@ -33,7 +34,7 @@ from affineur.packages.osrelease import Release
 from affineur.packages.versions.apk import key
 from affineur.repositories.apk.model import Offer
 from affineur.repositories.apk.reference import release_of
-from affineur.store.feeds import FeedIndex, FeedMeta, FeedStore
+from affineur.store.feeds import FeedIndex, FeedMeta
 
 if TYPE_CHECKING:
     from affineur.http.client import Client
@@ -100,10 +101,9 @@ class SecDB:
     """
 
     def __init__(self, feeds: Feeds, client: "Client | None") -> None:
-        self._advisories = Advisories.beside(feeds)
-        self._store: FeedStore = feeds._store
-        self._client = None if feeds._offline else client
-        self._now = feeds._now
+        self._advisories = Advisories(feeds.archives)
+        self._store, self._now = feeds.archives.store, feeds.archives.now
+        self._client = client
 
     def errata_for(self, distribution: Release, sources: Mapping[str, str], built: Built | None = None) -> Noticed:
         """Find every fix that these versions lack.
@@ -148,10 +148,6 @@ class SecDB:
     def rated(self, distribution: Release, errata: Sequence[Erratum]) -> list[Erratum]:
         """As they are: what rates them has been asked."""
         return list(errata)
-
-    def close(self) -> None:
-        """Close what was looked into."""
-        self._advisories.close()
 
     def _hold(self, url: str) -> tuple[FeedIndex | None, Noticed]:
         name = f"secdb-{hashlib.sha256(url.encode()).hexdigest()[:16]}"

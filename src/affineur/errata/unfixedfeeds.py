@@ -13,8 +13,9 @@ from typing import BinaryIO, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from affineur.errata.archive import MAX_DOCUMENT_BYTES, Record, tarred_records, zipped_records
+from affineur.errata.archives import FEED_BUDGET_S, OLD_AFTER, RECHECK_AFTER_S
 from affineur.errata.debiantracker import MAX_TRACKER_BYTES
-from affineur.errata.feeds import FEED_BUDGET_S, OLD_AFTER, RECHECK_AFTER_S, Feeds
+from affineur.errata.feeds import Feeds
 from affineur.errata.fetching import Fetching, Web
 from affineur.errata.publishers import publishes
 from affineur.errata.severity import Rating

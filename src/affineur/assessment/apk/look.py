@@ -172,14 +172,10 @@ def _noticed(contents: Contents, means: Means, believed: Sequence[OfferedIndex])
     from affineur.errata.secdb import Built, SecDB
 
     built = Built(offer for each in believed for offer in each.offers)
-    fixes = SecDB(means.feeds, None if means.offline else means.client)
-    try:
-        with means.progress.stage("fixes"):
-            return fixes.errata_for(
-                contents.os_release, lowest_versions([p for p in contents.packages if p.manager == "apk"]), built
-            )
-    finally:
-        fixes.close()
+    installed = lowest_versions([package for package in contents.packages if package.manager == "apk"])
+    with means.progress.stage("fixes"):
+        fixes = SecDB(means.feeds, None if means.offline else means.client)
+        return fixes.errata_for(contents.os_release, installed, built)
 
 
 def _told(updates: Sequence[Update], noticed: Noticed) -> tuple[Update, ...]:
