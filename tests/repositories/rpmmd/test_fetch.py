@@ -290,6 +290,25 @@ def test_the_mirror_map_leads_the_data_too(archive: Archive) -> None:
         assert b"".join(asking.data(found, "primary")) == PRIMARY
 
 
+def test_a_redirect_with_a_signature_in_it_is_neither_kept_nor_shown(archive: Archive, client: Client) -> None:
+    repomd = publish(archive, primary(archive))
+    archive.files["store?X-Signature=secret"] = repomd
+    archive.redirects["repo/repodata/repomd.xml"] = f"{archive.url}store?X-Signature=secret"
+    found = fetch(archive, client)
+    assert found.url == found.base_uri == f"{archive.url}repo/"
+    assert read(found, client) == PRIMARY
+    archive.files["store?X-Signature=secret"] = b"<x/>"
+    assert "secret" not in fetch(archive, client).problems[0]
+
+
+def test_a_small_file_at_once(archive: Archive, client: Client) -> None:
+    publish(archive, primary(archive))
+    found = fetch(archive, client)
+    assert fetcher(client).whole(found, "primary", len(PRIMARY)) == PRIMARY
+    with pytest.raises(LimitExceeded):
+        fetcher(client).whole(found, "primary", len(PRIMARY) - 1)
+
+
 class TestSigned:
     """repo_gpgcheck, and pinned keys."""
 

@@ -21,9 +21,11 @@ from affineur.errors import (
     ContentError,
     Denied,
     DigestMismatch,
+    LimitExceeded,
     NotFound,
     SourceError,
 )
+from affineur.http.urls import shown
 from affineur.repositories.rpmmd.datafile import checked, unpacked
 from affineur.repositories.rpmmd.metalink import Metalink, is_metalink, read_metalink, read_mirrorlist
 from affineur.repositories.rpmmd.model import DataFile, Fetched, Repomd, Repository, RpmConfiguration, Trust
@@ -133,15 +135,15 @@ class Fetcher:
             if zypper and found.signature and self._imported is None:
                 problems += [
                     *wrong,
-                    f"{found.final}: {signed.problem}; whether zypper knows the key was not looked for",
+                    f"{shown(found.final)}: {signed.problem}; whether zypper knows the key was not looked for",
                 ]
             else:
                 refused = "zypper refuses it" if zypper else "repo_gpgcheck has it refused"
-                problems += [*wrong, f"{found.final}: {signed.problem}; {refused}"]
+                problems += [*wrong, f"{shown(found.final)}: {signed.problem}; {refused}"]
                 repomd = None
         return Fetched(
             repository,
-            found.final.removesuffix(_REPOMD),
+            self._base(found),
             repomd,
             trust,
             base_uri=found.base,
@@ -165,7 +167,7 @@ class Fetcher:
         for number, url in enumerate(self._places(fetched, file.href)):
             try:
                 with self._client.stream(url, **self._options_for(url)) as stream:
-                    yield from unpacked(checked(stream, file, url), file, url)
+                    yield from unpacked(checked(stream, file, shown(url)), file, shown(url))
                     return
             except (NotFound, Denied):  # object stores say 403 of what they do not have
                 if number == MIRRORS_TRIED:
@@ -173,6 +175,23 @@ class Fetcher:
         raise NotFound(
             f"{fetched.url or fetched.base_uri}{file.href}: repomd.xml lists it, and the server does not have it"
         )
+
+    def whole(self, fetched: Fetched, kind: str, limit: int) -> bytes:
+        """A small data file at once. Raises what `data` raises, and LimitExceeded for more than `limit` bytes."""
+        parts: list[bytes] = []
+        size = 0
+        for piece in self.data(fetched, kind):
+            size += len(piece)
+            if size > limit:
+                raise LimitExceeded(f"{fetched.url}: {kind} of more than {limit} bytes")
+            parts.append(piece)
+        return b"".join(parts)
+
+    def _base(self, found: "_Found") -> str:
+        """Where the files lie: where repomd.xml was, unless a redirect led to a place of another form."""
+        if found.final.endswith(_REPOMD):
+            return found.final.removesuffix(_REPOMD)
+        return self._client.mirrors.apply(found.base) or found.base
 
     def _places(self, fetched: Fetched, href: str) -> Iterator[str]:
         """The mirror that repomd.xml came from first, where a redirect led; then where it was asked, then others."""
@@ -227,13 +246,13 @@ class Fetcher:
             digest = f"sha256:{hashlib.sha256(best.content).hexdigest()}"
             with self._lock:
                 self._known["mirrors", digest] = tuple(mirrors.bases[: MIRRORS_TRIED * 2])
-            late = (f"{best.final}: older than the newest state that the metalink names",) if best.age else ()
+            late = (f"{shown(best.final)}: older than the newest state that the metalink names",) if best.age else ()
             return msgspec.structs.replace(best, problems=(*mirrors.problems, *late))
         more = len(mirrors.bases) - MIRRORS_TRIED
         if more > 0:
             reasons.append(f"{more} more mirrors were not tried")
-        shown = "; ".join(dict.fromkeys((*mirrors.problems, *reasons)))
-        raise NotFound(f"[{repository.id}]: {shown or 'its list of mirrors is empty'}")
+        why = "; ".join(dict.fromkeys((*mirrors.problems, *reasons)))
+        raise NotFound(f"[{repository.id}]: {why or 'its list of mirrors is empty'}")
 
     def _mirrors(self, repository: Repository) -> "_Mirrors":
         """Where to look: by the metalink, else by the mirror list, else by the base URLs, as each of them answers."""
@@ -244,15 +263,15 @@ class Fetcher:
             try:
                 found = self._client.get(url, limit=LIST_LIMIT, **self._options_for(url))
                 if url == repository.metalink or is_metalink(found.body):
-                    metalink = read_metalink(found.body, found.url)
+                    metalink = read_metalink(found.body, shown(found.url))
                     if metalink.mirrors:
                         return _Mirrors(self._sorted(metalink.mirrors), metalink, url, found.url, tuple(problems))
                     bases: tuple[str, ...] = ()
                 else:
-                    bases = read_mirrorlist(found.body, found.url)
+                    bases = read_mirrorlist(found.body, shown(found.url))
                 if bases:
                     return _Mirrors(self._sorted(bases), None, problems=tuple(problems))
-                problems.append(f"{url}: no mirror is listed there")
+                problems.append(f"{shown(url)}: no mirror is listed there")
             except (SourceError, ContentError) as error:
                 problems.append(str(error))
         bases = tuple(url if url.endswith("/") else f"{url}/" for url in repository.baseurl if _is_http(url))
@@ -274,9 +293,9 @@ class Fetcher:
             number = _state_of(mirrors.metalink, found.body)
             if number is None:
                 have = f"sha256:{hashlib.sha256(found.body).hexdigest()}"
-                raise DigestMismatch(found.url, "any that the metalink names", have)
+                raise DigestMismatch(shown(found.url), "any that the metalink names", have)
             age = number
-        repomd = read_repomd(found.body, found.url)
+        repomd = read_repomd(found.body, shown(found.url))
         signature = None
         if wants:
             with contextlib.suppress(NotFound, Denied):
