@@ -77,6 +77,11 @@ def test_what_cannot_be_checked_is_left_out() -> None:
     assert read_repomd(OLD.replace(b"<location", b"<x"), "").data == {}
 
 
+def test_where_there_is_zchunk_alone_it_is_the_file() -> None:
+    found = read_repomd(OLD.replace(b'"primary"', b'"primary_zck"'), "")
+    assert found.data["primary"] == found.data["primary_zck"]
+
+
 def test_of_two_entries_the_first_counts() -> None:
     entry = OLD[OLD.index(b"<data") : OLD.index(b"</repomd>")]
     text = OLD.replace(b"</repomd>", entry.replace(b"primary.xml", b"second.xml") + b"</repomd>")

@@ -372,8 +372,6 @@ def _is_http(url: str) -> bool:
 def _listed(fetched: Fetched, kind: str) -> DataFile:
     if fetched.repomd is None:
         raise NotFound(f"[{fetched.repository.id}]: its repomd.xml could not be read")
-    listed = fetched.repomd.data
-    for name in (kind, f"{kind}_zck"):
-        if name in listed:
-            return listed[name]
+    if kind in fetched.repomd.data:
+        return fetched.repomd.data[kind]
     raise NotFound(f"{fetched.url}: repomd.xml lists no {kind}")

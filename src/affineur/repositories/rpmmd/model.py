@@ -128,7 +128,8 @@ class Repomd(msgspec.Struct, frozen=True):
     Attributes:
         revision: as written; mostly a Unix time.
         made: the newest timestamp of its data, or the revision where that is a time.
-        data: by type (`primary`, `updateinfo`, `modules` …); each form (`primary_zck`) by its own name.
+        data: by type (`primary`, `updateinfo`, `modules` …); each form (`primary_zck`) by its own name, and where it is
+            the only one by the type's name, too.
     """
 
     revision: str

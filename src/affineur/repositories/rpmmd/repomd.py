@@ -39,6 +39,9 @@ def read_repomd(content: bytes, where: str) -> Repomd:
     reader = _Reader(where)
     for _ in parsed([content], reader, where):
         pass
+    for kind, file in list(reader.data.items()):
+        if kind.endswith("_zck"):
+            reader.data.setdefault(kind.removesuffix("_zck"), file)
     times = [file.timestamp for file in reader.data.values() if file.timestamp is not None]
     revision = reader.revision
     made = max(times, default=None) or _moment(revision)
