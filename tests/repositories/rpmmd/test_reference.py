@@ -112,6 +112,13 @@ def test_releases_that_are_gone_and_distributions_that_say_nothing() -> None:
         assert isinstance(references_for(os_release(*release), "amd64"), NoReference), release
 
 
+def test_a_preview_with_a_releases_number_is_not_that_release() -> None:
+    kitten = os_release("almalinux", "10", "AlmaLinux Kitten 10 (Lion Cub)")
+    assert isinstance(references_for(kitten, "amd64"), NoReference)
+    stable = known("almalinux", "10.0", "AlmaLinux 10.0 (Purple Lion)", "x86_64_v2")
+    assert stable[0].repository.baseurl == ("https://repo.almalinux.org/almalinux/10/BaseOS/x86_64_v2/os/",)
+
+
 def test_the_users_own_take_their_place() -> None:
     own = ReferenceRepository(
         distribution="rocky", name="baseos", repository=Repository("mine", "mine"), uri="http://127.0.0.1/"

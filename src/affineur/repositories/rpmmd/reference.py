@@ -68,7 +68,7 @@ def references_for(
     """The reference repositories of a distribution's release.
 
     Args:
-        architecture: Go's name (`amd64`), or rpm's.
+        architecture: Go's name (`amd64`), or rpm's (`x86_64_v2`, which Go has no name for).
         own: the user's; one with the name of a known repository takes its place, the others are added.
         entitled: whether the user has an entitlement: RHEL's own repositories then stand in the place of UBI's.
     """
@@ -142,6 +142,7 @@ class _ReleaseData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rena
     archive: str = ""
     published_until: date | None = None
     gone: str = ""
+    unknown: bool = False
 
 
 class _Distribution(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -168,7 +169,7 @@ def _known(os_release: OSRelease, architecture: str, entitled: bool) -> Sequence
     if distribution is None:
         return ()
     release = next((each for each in distribution.release if _is(each, os_release)), None)
-    if release is None:
+    if release is None or release.unknown:
         return ()
     version = os_release.version_id
     major, _, minor = version.partition(".")
