@@ -124,6 +124,24 @@ CASES = (
     ),
     Case("nor where only the new one is", system("old 1-1 x86_64", (new("old GE 2-1"),), OLD), ("old.x86_64 2-1 r2",)),
     Case(
+        "nor by what is older than installed",
+        system("old 1-1 x86_64, new 2-1 x86_64", (new("old"),), OLD),
+        ("old.x86_64 2-1 r2",),
+    ),
+    Case(
+        "an update takes away what it obsoletes",
+        system("old 1-1 x86_64, new 0-1 x86_64", (new("old LE 1-1"),), OLD),
+        ("new.x86_64 1-1 r1",),
+    ),
+    Case(
+        "from noarch to the best architecture there is",
+        system(
+            "a 1-1 noarch, b 1-1 noarch, c 1-1 noarch",
+            ("a 3-1 i686", "a 2-1 x86_64", "b 2-1 i686", "c 2-1 i686", "c 0-1 x86_64 W"),
+        ),
+        ("a.x86_64 2-1 r1", "b.i686 2-1 r1"),
+    ),
+    Case(
         "nor from a worse priority",
         system("old 1-1 x86_64", Place("r1", (new("old"),), priority=120), OLD),
         ("old.x86_64 2-1 r2",),

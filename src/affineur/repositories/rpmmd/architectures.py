@@ -16,6 +16,6 @@ _COMPATIBLE = {
 }
 
 
-def compatible(basearch: str) -> frozenset[str]:
-    """The architectures of packages for a base architecture ($basearch), `noarch` among them."""
-    return frozenset((*_COMPATIBLE.get(basearch, (basearch,)), "noarch"))
+def compatible(basearch: str) -> tuple[str, ...]:
+    """The architectures of packages for a base architecture ($basearch), the best first, and at last `noarch`."""
+    return (*_COMPATIBLE.get(basearch, (basearch,)), "noarch")

@@ -10,7 +10,7 @@ vendors.d; where they are silent, what zypper prints (tests/system/test_zypper_c
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from affineur.packages.inventory import Package
@@ -55,24 +55,30 @@ def judged(
         package = max(present, key=lambda each: key(each.version))
         if package.architecture not in usable:
             continue
+        own = (
+            _of_best_architecture(offers[name], configuration.basearch)
+            if package.architecture == NOARCH
+            else offers[name]
+        )
         newer = [
             each
-            for each in offers[name]
+            for each in own
             if _same_architecture(each, package) and compare(each.offer.version, package.version) > 0
         ]
         if newer:
-            yield _judge(package, present, offers[name], newer, replacing[name], configuration)
+            yield _judge(package, by_name, own, newer, replacing[name], configuration)
 
 
 def _judge(
     package: Package,
-    present: Sequence[Package],
+    by_name: Mapping[str, Sequence[Package]],
     offers: Sequence[Candidate],
     newer: Sequence[Candidate],
     replacing: Sequence[Candidate],
     configuration: RpmConfiguration,
 ) -> Judged:
     top = _newest(newer)
+    present = by_name[package.name]
     if len({each.architecture for each in present}) > 1:
         return Judged(package, None, top, "it is installed for several architectures, which exclude each other")
     if lock := next((lock for lock in configuration.locks if matches(lock, package.name)), None):
@@ -96,8 +102,7 @@ def _judge(
             and other.repository.priority <= best
             and _same_architecture(other, package)
             and _same_vendor(other, package, configuration)
-            and _replaces(other, package.name, package.version)
-            and _replaces(other, package.name, taken.offer.version)
+            and _takes_its_place(other, package, taken, by_name, configuration)
         ):
             return Judged(package, None, taken, f"{other.offer.name} replaces it")
     if compare(top.offer.version, taken.offer.version) <= 0:
@@ -109,6 +114,33 @@ def _judge(
 
 def _replaces(other: Candidate, name: str, version: str) -> bool:
     return any(each.name == name and obsoleted(each, version) for each in other.offer.obsoletes)
+
+
+def _of_best_architecture(candidates: Sequence[Candidate], basearch: str) -> list[Candidate]:
+    """What may take the place of a noarch package: of several architectures only the best that there is."""
+    order = compatible(basearch)
+    best = min((order.index(each.offer.architecture) for each in candidates), default=0)
+    return [each for each in candidates if each.offer.architecture in (order[best], NOARCH)]
+
+
+def _takes_its_place(
+    other: Candidate,
+    package: Package,
+    taken: Candidate,
+    by_name: Mapping[str, Sequence[Package]],
+    configuration: RpmConfiguration,
+) -> bool:
+    """An update of an installed package takes away what it obsoletes; others must obsolete what is on offer, too."""
+    if not _replaces(other, package.name, package.version):
+        return False
+    if other.offer.name not in by_name:
+        return _replaces(other, package.name, taken.offer.version)
+    return all(
+        compare(other.offer.version, each.version) > 0
+        and _same_architecture(other, each)
+        and _same_vendor(other, each, configuration)
+        for each in by_name[other.offer.name]
+    )
 
 
 def _newest(candidates: Sequence[Candidate]) -> Candidate:
