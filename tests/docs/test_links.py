@@ -10,7 +10,9 @@ from support.documents import DOCUMENTS, PROJECT, anchors, links
 
 HOSTS = {
     "access.redhat.com",
+    "cdn.redhat.com",
     "curl.se",
+    "dl.fedoraproject.org",
     "docs.docker.com",
     "docs.oasis-open.org",
     "docs.openssl.org",
@@ -18,12 +20,17 @@ HOSTS = {
     "google.github.io",
     "json-schema.org",
     "keepachangelog.com",
+    "mirrors.fedoraproject.org",
+    "repo.almalinux.org",
+    "secdb.alpinelinux.org",
+    "vault.centos.org",
     "osv-vulnerabilities.storage.googleapis.com",
     "security-tracker.debian.org",
     "semver.org",
     "specifications.freedesktop.org",
 }
-"""Real hosts that documents may name: specifications, and the default places of feeds. Others end in `.example`."""
+"""Real hosts that documents may name: specifications, the default places of feeds, distributions' own places that are
+known as references. Others end in `.example`."""
 each_document = pytest.mark.parametrize(
     "document", [pytest.param(path, id=path.relative_to(PROJECT).as_posix()) for path in DOCUMENTS]
 )
