@@ -126,6 +126,16 @@ CASES: dict[str, dict[str, str]] = {
         REPO: "[a-$stream]\nname=$stream ${contentdir} $unknown $$basearch\n"
         "mirrorlist=http://m.example/?release=$stream&arch=$basearch&repo=$releasever$rltype&infra=$infra\n",
     },
+    "a variable of nothing": {
+        "etc/yum/vars/ociregion": "",
+        "etc/yum/vars/ocidomain": "oracle.example\n",
+        REPO: "[a]\nname=A\nbaseurl=https://yum$ociregion.$ocidomain/repo/$basearch/\n",
+    },
+    "main speaks for the repositories": {
+        "etc/dnf/dnf.conf": "[main]\nsslcacert=/ca\nsslclientcert=/c\nsslclientkey=/k\npriority=7\ncost=8\nenabled=0\n"
+        "module_hotfixes=1\n",
+        REPO: "[a]\nname=A\nbaseurl=https://a.example/\n",
+    },
     "values that are none": {REPO: "[a]\nname=A\nbaseurl=http://a.example/\nenabled=maybe\npriority=high\ncost=1.5\n"},
     "ids that are none": {
         REPO: "[a b]\nname=A\nbaseurl=http://a.example/\n[c/d]\nname=A\nbaseurl=http://a.example/\n"

@@ -19,7 +19,7 @@ _BAD_IN_ID = re.compile(r"[^A-Za-z0-9_.:-]")
 _UNKNOWN = re.compile(r"\$(?:[A-Za-z_][A-Za-z0-9_]*|\{[A-Za-z_][A-Za-z0-9_]*\})")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _INHERITED = ("gpgcheck", "repo_gpgcheck", "sslverify", "sslcacert", "sslclientcert", "sslclientkey", "username",
-              "password", "skip_if_unavailable", "priority_default")  # fmt: skip
+              "password", "skip_if_unavailable", "enabled")  # fmt: skip
 
 
 def repository_of(
@@ -48,6 +48,8 @@ def repository_of(
     if rules != "zypper" and (bad := _BAD_IN_ID.search(identifier)):
         problems.append(f"{where}: [{identifier[:100]}] is no id of a repository ({bad[0]!r} in it): passed over")
         return None
+    if rules == "zypper":  # zypp.conf has no other defaults for them
+        main = Section(0, {key: main.options[key] for key in ("gpgcheck", "repo_gpgcheck") if key in main.options})
     read = _Values(section, main, expand, path, problems)
     checked = read.truth("gpgcheck", rules == "zypper")
     places = {"baseurl": read.urls("baseurl"), "metalink": read.url("metalink"), "mirrorlist": read.url("mirrorlist")}
