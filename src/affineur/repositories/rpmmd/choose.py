@@ -45,7 +45,10 @@ class Hidden(msgspec.Struct, frozen=True):
 
 
 class Obsoleting(msgspec.Struct, frozen=True):
-    """A line of "Obsoleting Packages": a package on offer, and an installed one that it would replace."""
+    """A line of "Obsoleting Packages": a package on offer, and an installed one that it would replace.
+
+    By name alone; dnf also prints, beside such a pair, installed packages that merely provide the name.
+    """
 
     name: str
     architecture: str
@@ -83,7 +86,8 @@ def choose(installed: Sequence[Package], offered: Sequence[Offered], configurati
     Args:
         installed: all packages of the rpm database.
         offered: the enabled repositories, in the order of `configuration.repositories`, each with the offers about
-            installed names at least (offers.Offers.lookup).
+            installed names at least (offers.Offers.lookup). Only with those about the names of what obsoletes them do
+            priorities hold among packages that are not installed.
         configuration: of the same image.
     """
     if configuration.unanswerable:
