@@ -54,7 +54,7 @@ def read_contents(
     source: Source,
     platform: Platform | None,
     memory: LayerMemory | None,
-    readers: Sequence[Verbatim],
+    readers: Sequence[Reader],
     received: Callable[[int], None] | None = None,
 ) -> Contents:
     """Open an image and read its layers once for everything that an assessment needs.
@@ -89,7 +89,7 @@ def read_contents(
     )
 
 
-def _broken(tree: Tree, readers: Sequence[Verbatim]) -> Iterator[Unassessed]:
+def _broken(tree: Tree, readers: Sequence[Reader]) -> Iterator[Unassessed]:
     every: tuple[Reader, ...] = (OS_RELEASE, HISTORY, *readers)
     for reader in every:
         for path, error in tree.broken(reader).items():

@@ -110,7 +110,7 @@ class CVE(msgspec.Struct, frozen=True):
         installed, fixed: its versions.
         erratum: id of the erratum that says so.
         severity: the CVE's own; None where nobody rated it.
-        issued: the erratum's date.
+        issued: the erratum's date: of its first issue, else of its latest change; of a changelog the entry's.
         source: where the erratum comes from.
     """
 

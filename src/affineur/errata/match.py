@@ -137,7 +137,7 @@ def cves(findings: Iterable[Finding]) -> list[CVE]:
                 fixed=finding.fixed,
                 erratum=erratum.id,
                 severity=severity,
-                issued=erratum.issued,
+                issued=erratum.issued or erratum.updated,
                 source=erratum.source,
             )
             for cve, severity in zip(erratum.cves, severities, strict=True)

@@ -21,7 +21,7 @@ from affineur.assessment.model import (
     Unfixed,
     UnfixedCVE,
 )
-from affineur.errata.erratum import CVE, Erratum, Fix, Severity
+from affineur.errata.erratum import CVE, Build, Erratum, Fix, Severity
 from affineur.evidence import Evidence, Unassessed
 from affineur.image.inspection import Inspection
 from affineur.repositories.update import Update
@@ -59,6 +59,7 @@ class LackedErratum(msgspec.Struct, frozen=True):
     rated_by: str
     paid_only: bool
     fixes: tuple[Fix, ...]
+    builds: tuple[Build, ...]
     packages: tuple[str, ...]
 
 

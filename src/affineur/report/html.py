@@ -116,7 +116,7 @@ def _errata(assessment: Assessment) -> str:
     day = reading.day_of(assessment.as_of)
     rows = []
     for erratum in reading.worst_first(assessment.errata)[:ROWS_SHOWN]:
-        rating = erratum.severity.value if erratum.severity else "unrated"
+        rating = reading.rating_of(erratum)
         style = SEVERITIES[erratum.severity] if erratum.severity else "warn"
         rated_by = f'<br><span class="quiet">{said(erratum.rated_by)}</span>' if erratum.rated_by else ""
         rows.append(

@@ -85,7 +85,7 @@ def _errata(assessment: Assessment) -> list[str]:
         packages = ", ".join(_code(name) for name in names[:PACKAGES_SHOWN]) + more
         page = reading.address(erratum.id)
         name = f"[{said(erratum.id)}]({page})" if page else _code(erratum.id)
-        rating = erratum.severity.value if erratum.severity else "unrated"
+        rating = said(reading.rating_of(erratum))
         rows.append((name, rating, reading.age_of(erratum, day), packages))
     if not rows:
         return ["Errata that it lacks: " + ("none." if assessment.grade.letter else "could not be told."), ""]

@@ -29,6 +29,7 @@ __all__ = [
     "no_updates_words",
     "out_for",
     "past_and_future",
+    "rating_of",
     "size_words",
     "support_words",
     "unrated_words",
@@ -129,6 +130,13 @@ def age_of(erratum: Erratum, day: date) -> str:
         return "not yet" if erratum.issued else "an unknown time"
     words = "1 day" if days == 1 else f"{days} days"
     return words if erratum.issued else f"at least {words}"
+
+
+def rating_of(erratum: Erratum) -> str:
+    """Say how bad it is: `important`, `unrated`; what is not about security is named by its kind."""
+    if erratum.severity is not None:
+        return erratum.severity.value
+    return "unrated" if erratum.kind == "security" else erratum.kind
 
 
 def out_for(erratum: Erratum, day: date) -> str:

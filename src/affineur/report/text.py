@@ -201,8 +201,7 @@ def _errata(page: Page, assessment: Assessment) -> None:
         shown = ", ".join(names[:PACKAGES_SHOWN]) + (
             f" and {len(names) - PACKAGES_SHOWN} more" if names[PACKAGES_SHOWN:] else ""
         )
-        rating = erratum.severity.value if erratum.severity else "unrated"
-        rows.append((erratum.id, rating, reading.out_for(erratum, day), shown))
+        rows.append((erratum.id, reading.rating_of(erratum), reading.out_for(erratum, day), shown))
     page.table(rows, ("strong",))
     if len(errata) > ERRATA_SHOWN:
         page.paragraph(f"… and {len(errata) - ERRATA_SHOWN} more (--json has all)")

@@ -145,7 +145,9 @@ def bounded(erratum: Erratum, known_on: datetime | None) -> Erratum:
         known_on: when a repository that is believed had the update, UTC.
     """
     written = f" ({erratum.issued:%Y-%m-%d})" if erratum.issued else ""
-    return msgspec.structs.replace(erratum, issued=None, issued_at_latest=known_on, title=f"{erratum.title}{written}")
+    return msgspec.structs.replace(
+        erratum, issued=None, updated=erratum.issued, issued_at_latest=known_on, title=f"{erratum.title}{written}"
+    )
 
 
 def _size(place: Place) -> int | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 
 import msgspec
@@ -20,15 +21,19 @@ from affineur.errata import builds, coverage
 from affineur.errata.erratum import Erratum
 from affineur.errata.publishers import publishes
 from affineur.errata.rpmchangelog import mentions
+from affineur.errors import ContentError
 from affineur.evidence import Unassessed
 from affineur.http.addresses import Reach
-from affineur.image.reader import Verbatim
+from affineur.image.reader import Reader, Verbatim
+from affineur.openpgp import split_certificates
+from affineur.packages.inventory import Package
+from affineur.packages.rpm.keys import RPM_KEYS
 from affineur.repositories.reference import NoReference
-from affineur.repositories.rpmmd.activation import activated
 from affineur.repositories.rpmmd.choose import Choice, choose
 from affineur.repositories.rpmmd.configuration import PATHS, read_configuration
 from affineur.repositories.rpmmd.deviations import deviations
 from affineur.repositories.rpmmd.fetch import Fetcher
+from affineur.repositories.rpmmd.filters import Offered, filtered
 from affineur.repositories.rpmmd.model import Fetched, RpmConfiguration
 from affineur.repositories.rpmmd.published import Published, read_references
 from affineur.repositories.rpmmd.reference import ReferenceRepository, references_for, trusted_by
@@ -38,7 +43,7 @@ from affineur.repositories.update import Update
 __all__ = ["READERS", "look"]
 
 RPM = Verbatim("rpm repositories", 1, PATHS)
-READERS = (RPM,)
+READERS: tuple[Reader, ...] = (RPM, RPM_KEYS)
 ENTITLED_HOST = "cdn.redhat.com"
 AT_ONCE = 4  # repositories read side by side
 
@@ -51,6 +56,7 @@ class _Read(msgspec.Struct, frozen=True):
         references: what ought to have been read of the distribution's; `published` is what came of it, each with its
             place, where it was found.
         active: the module streams in use, `name:stream:context`.
+        seen: installed packages, less those that the manager's configuration has it forget.
     """
 
     contents: Contents
@@ -60,6 +66,7 @@ class _Read(msgspec.Struct, frozen=True):
     references: tuple[ReferenceRepository, ...] | NoReference
     published: tuple[tuple[Published, Place | None], ...]
     active: frozenset[str]
+    seen: tuple[Package, ...]
     fetcher: Fetcher
 
 
@@ -72,24 +79,24 @@ def look(contents: Contents, means: Means, reach: Reach) -> Found:
     read = _read(contents, means, reach)
     trusted = [place for each, place in read.published if place is not None and each.verified]
     published = _notices(trusted)
-    offered = choose(contents.packages, [place.offered for place in trusted], _neutral(read.configuration)).updates
+    offered = choose(contents.packages, list(map(_in_full, trusted)), _neutral(read.configuration)).updates
     newer = builds.errata_of_updates(offered, published, read.active)
     gaps = tuple(_gaps(read, newer, means.now))
     said, mentioned = _changelogs(read, newer, trusted, means) if gaps else (Described(), [])
     known_on = max((made for place in trusted if (made := _made(place))), default=None)
     published += [bounded(erratum, known_on) for erratum in said.errata if erratum.cves]
-    newer = builds.errata_of_updates(newer, published, read.active)
+    newer = builds.errata_of_updates(newer, published, read.active, complete=not gaps)
     findings = [out_by_now(each, means.now) for each in builds.match_builds(contents.packages, published, read.active)]
     rebuilt = upgraded(contents.packages, newer)
     others = tuple(_foreign(read, trusted))
     own = _notices(read.own)
-    updates = builds.errata_of_updates(read.choice.updates, [*published, *own], read.active)
+    updates = builds.errata_of_updates(read.choice.updates, [*published, *own], read.active, complete=_all(read, gaps))
     return Found(
         contents=contents,
         suites=tuple(suite_facts(read.own, read.published)),
         states=tuple(states(read.published, read.references)),
         updates=tuple(_placed(update, read.own) for update in updates),
-        notices=tuple(builds.listed(contents.packages, own, read.active)),
+        notices=tuple(builds.listed(read.seen, own, read.active)),
         errata=Errata(tuple(findings), tuple(newer), gaps, (), (), ()),
         foreign=others,
         foreign_untold=_foreign_untold(read),
@@ -109,9 +116,11 @@ def _read(contents: Contents, means: Means, reach: Reach) -> _Read:
     # all at once: each further question would read the layers again
     contents.tree.also([path for each in enabled for path in key_paths(each)])
     entitled = means.entitled is not None and means.entitled(ENTITLED_HOST)
-    references = references_for(os_release, architecture, means.repositories, entitled=entitled)
+    references = references_for(os_release, configuration.basearch, means.repositories, entitled=entitled)
     trusted = None if isinstance(references, NoReference) else trusted_by(references)
-    fetcher = Fetcher(means.client, configuration, contents.tree.read, means.now, reach, means.entitled, trusted)
+    fetcher = Fetcher(
+        means.client, configuration, contents.tree.read, means.now, reach, means.entitled, trusted, _imported(contents)
+    )
     names = frozenset(package.name for package in contents.packages)
     places: dict[tuple[str, str], Place] = {}
     with means.progress.stage("repositories"):
@@ -133,8 +142,10 @@ def _read(contents: Contents, means: Means, reach: Reach) -> _Read:
 
     own = tuple(map(place_of, fetched))
     choice = choose(contents.packages, [place.offered for place in own], configuration)
-    activation = activated(
-        [each.modules for each in own if each.modules], configuration.modules, configuration.platform
+    seen = filtered(
+        [package for package in contents.packages if package.manager == "rpm"],
+        [place.offered for place in own],
+        configuration,
     )
     return _Read(
         contents,
@@ -143,9 +154,20 @@ def _read(contents: Contents, means: Means, reach: Reach) -> _Read:
         choice,
         references,
         tuple((each, place_of(each.fetched) if each.fetched is not None else None) for each in published),
-        frozenset(f"{each.name}:{each.stream}:{each.context}" for each in activation.streams),
+        seen.active,
+        tuple(seen.installed),
         fetcher,
     )
+
+
+def _imported(contents: Contents) -> list[bytes]:
+    """The keys that the image's rpm was given; what is no key of them is none."""
+    found: list[bytes] = []
+    for located in contents.tree.facts(RPM_KEYS).values():
+        for held in located.facts:
+            with suppress(ContentError):
+                found += split_certificates(held.armor.encode(), f"the key {held.key_id} of rpm")
+    return found
 
 
 def _changelogs(
@@ -168,13 +190,28 @@ def _changelogs(
     return said, told
 
 
+def _all(read: _Read, gaps: Sequence[str]) -> bool:
+    """Whether an update of the image's own that no notice speaks of is none for security: its repositories' are all."""
+    roles = {each.fetched.digest for each in read.own if each.fetched.repomd is not None}
+    believed = {place.fetched.digest for _, place in read.published if place is not None}
+    return not gaps and bool(roles) and roles <= believed
+
+
 def _made(place: Place) -> datetime | None:
     return place.fetched.repomd.made if place.fetched.repomd else None
 
 
 def _neutral(configuration: RpmConfiguration) -> RpmConfiguration:
-    """The distribution's own answer: no excludes."""
-    return msgspec.structs.replace(configuration, exclude=(), unanswerable=())
+    """By which the distribution's own answer is found: nothing of the image's hides an update."""
+    return msgspec.structs.replace(
+        configuration, manager="dnf", exclude=(), locks=(), obsoletes=False, problems=(), unanswerable=()
+    )
+
+
+def _in_full(place: Place) -> Offered:
+    """What a repository offers, whatever the image's section about it leaves out."""
+    repository = msgspec.structs.replace(place.fetched.repository, exclude=(), includepkgs=(), priority=99)
+    return msgspec.structs.replace(place.offered, repository=repository)
 
 
 def _notices(places: Sequence[Place]) -> list[Erratum]:

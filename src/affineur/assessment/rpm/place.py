@@ -12,7 +12,7 @@ from affineur.errors import ContentError, SourceError
 from affineur.repositories.rpmmd.fetch import Fetcher
 from affineur.repositories.rpmmd.filters import Offered
 from affineur.repositories.rpmmd.model import DataFile, Fetched, Offer
-from affineur.repositories.rpmmd.modules import Modules, read_modules
+from affineur.repositories.rpmmd.modules import MAX_BYTES, Modules, read_modules
 from affineur.repositories.rpmmd.offers import Offers, OffersKept
 from affineur.repositories.rpmmd.primary import read_primary
 
@@ -82,7 +82,7 @@ def read_place(
     modules, modules_unread = None, ""
     if "modules" in data:
         try:
-            modules = read_modules(b"".join(fetcher.data(fetched, "modules")), f"{fetched.url}modules.yaml")
+            modules = read_modules(fetcher.whole(fetched, "modules", MAX_BYTES), f"{fetched.url}modules.yaml")
         except (SourceError, ContentError) as error:
             modules_unread = str(error)
     notices: tuple[Erratum, ...] = ()
