@@ -92,7 +92,8 @@ def client() -> Iterator[Client]:
 
 
 def asked(folder: Path, release: Named, packages: list[Package], client: Client | None = None, **more: Any) -> Unfixed:
-    places = {vendor: str(more.pop(vendor)) for vendor in ("debian", "ubuntu", "redhat") if vendor in more}
+    vendors: list[str] = ["debian", "ubuntu", "redhat"]
+    places = {vendor: str(more.pop(vendor)) for vendor in vendors if vendor in more}
     notices = more.pop("notices", None)
     feeds = UnfixedFeeds(FeedStore(folder / "cache"), client, places, notices, **more)
     try:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affineur.packages.osrelease import OSRelease, claimed, parsed
+from affineur.packages.osrelease import OSRelease, claimed, parsed, parsed_line
 
 # container-inspector's names for the fields in its `*-distro-expected.json`
 WITNESS = {
@@ -121,3 +121,35 @@ def test_etc_comes_before_usr_lib() -> None:
     assert found is not None
     assert (found.id, found.path) == ("usr", "usr/lib/os-release")
     assert claimed({}) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "identifier", "version"),
+    [
+        # as the release packages of those distributions have them (centos-release, redhat-release, oraclelinux-release)
+        (b"CentOS release 5.11 (Final)\n", "centos", "5.11"),
+        (b"CentOS release 6.10 (Final)\n", "centos", "6.10"),
+        (b"Red Hat Enterprise Linux Server release 6.10 (Santiago)\n", "rhel", "6.10"),
+        (b"Oracle Linux Server release 6.10\n", "ol", "6.10"),
+        (b"Scientific Linux release 6.10 (Carbon)\n", "scientific", "6.10"),
+        (b"Fedora release 15 (Lovelock)\n", "fedora", "15"),
+    ],
+)
+def test_the_line_that_was_there_before_os_release(line: bytes, identifier: str, version: str) -> None:
+    found = claimed({"etc/redhat-release": parsed_line(line)})
+    assert found is not None
+    assert (found.id, found.version_id, found.pretty_name) == (identifier, version, line.decode().strip())
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"\xff\xfe", b"release 6", b"Somebody release 6.1", b"CentOS release " + b"9" * 500]
+)
+def test_a_line_of_nobody_known_says_nothing(line: bytes) -> None:
+    assert claimed({"etc/redhat-release": parsed_line(line)}) is None
+
+
+def test_os_release_goes_before_the_line() -> None:
+    files = {"etc/redhat-release": parsed_line(b"CentOS release 6.10 (Final)"), "usr/lib/os-release": {"ID": "usr"}}
+    found = claimed(files)
+    assert found is not None
+    assert found.id == "usr"

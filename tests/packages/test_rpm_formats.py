@@ -80,7 +80,7 @@ def test_a_bit_flipped_anywhere_ends_in_packages_or_our_error(kind: str) -> None
             continue
 
 
-def patched(content: bytes, at: int, form: str, *numbers: int) -> bytes:
+def patched(content: bytes, at: int, form: str, *numbers: int | bytes) -> bytes:
     new = struct.pack(form, *numbers)
     return content[:at] + new + content[at + len(new) :]
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol
 
 import msgspec
 
-__all__ = ["OS_RELEASE", "OSRelease", "OSReleaseReader", "Release", "claimed", "parsed"]
+__all__ = ["OS_RELEASE", "OSRelease", "OSReleaseReader", "Release", "claimed", "parsed", "parsed_line"]
 
 _ASSIGNMENT = re.compile(
     r"""^[ \t]*([A-Za-z_][A-Za-z0-9_]*)=   # the name; what is no assignment is passed over
@@ -15,6 +15,17 @@ _ASSIGNMENT = re.compile(
           | ([^\n]*) )""",
     re.MULTILINE | re.DOTALL | re.VERBOSE,
 )
+
+
+_LINE = re.compile(r"([^\d]+?) release (\d{1,3}(?:\.\d{1,3}){0,2})\b.*", re.ASCII)
+_NAMES = {
+    "CentOS": "centos",
+    "Red Hat Enterprise Linux": "rhel",
+    "Oracle Linux": "ol",
+    "Enterprise Linux Enterprise Linux": "ol",  # Oracle's 5
+    "Scientific Linux": "scientific",
+    "Fedora": "fedora",
+}
 
 
 class Release(Protocol):
@@ -102,31 +113,50 @@ def parsed(content: bytes) -> dict[str, str]:
     return fields
 
 
+def parsed_line(content: bytes) -> dict[str, str]:
+    """Read the one line of a redhat-release file into os-release's fields; empty where it is nobody's that is known.
+
+    `CentOS release 6.10 (Final)`: what Red Hat's family had before os-release (which came with release 7).
+    """
+    line = content[:1024].decode("utf-8", "replace").split("\n", 1)[0].strip()
+    found = _LINE.fullmatch(line)
+    identifier = next((known for name, known in _NAMES.items() if found and found[1].startswith(name)), None)
+    if found is None or identifier is None:
+        return {}
+    return {"NAME": found[1], "ID": identifier, "VERSION_ID": found[2], "PRETTY_NAME": line}
+
+
 class OSReleaseReader:
-    """Reads `/etc/os-release`, and `/usr/lib/os-release` behind it."""
+    """Reads `/etc/os-release`, `/usr/lib/os-release` behind it, and what Red Hat's family had before those."""
 
     name: ClassVar[str] = "os-release"
-    version: ClassVar[int] = 1
-    paths: ClassVar[tuple[str, ...]] = ("etc/os-release", "usr/lib/os-release")
+    version: ClassVar[int] = 2
+    paths: ClassVar[tuple[str, ...]] = (
+        "etc/os-release",
+        "usr/lib/os-release",
+        "etc/oracle-release",  # whose redhat-release says that it is Red Hat's
+        "etc/centos-release",
+        "etc/redhat-release",
+    )
     limit: ClassVar[int] = 1024 * 1024
     facts_type: ClassVar[Any] = dict[str, str]
     settled_by: ClassVar[tuple[str, ...]] = ("etc/os-release",)
 
     def extract(self, path: str, content: bytes) -> dict[str, str]:
         """The assignments of one file."""
-        return parsed(content)
+        return parsed(content) if path.endswith("/os-release") else parsed_line(content)
 
 
 OS_RELEASE = OSReleaseReader()
 
 
 def claimed(files: Mapping[str, Mapping[str, str]]) -> OSRelease | None:
-    """The one file that counts: `/etc/os-release` if it is there, else `/usr/lib/os-release`; None without either.
+    """The one file that counts, the first of `OS_RELEASE.paths` that says something; None without any.
 
     Args:
         files: path to assignments, as found in the merged image.
     """
     for path in OS_RELEASE.paths:
-        if path in files:
+        if path in files and (files[path] or path.endswith("/os-release")):
             return OSRelease(dict(files[path]), path)
     return None

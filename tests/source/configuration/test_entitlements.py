@@ -17,7 +17,7 @@ from support.certificates import Authority
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
-        shown = self.connection.getpeercert()  # type: ignore[attr-defined]
+        shown = self.connection.getpeercert()
         body = repr(shown).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
