@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.archive import Key
 from support.rpm_world import RpmWorld, notice, updateinfo
 
 pytestmark = pytest.mark.system
@@ -116,3 +117,33 @@ def test_where_nobody_publishes_errata_changelogs_tell_what_is_known_and_no_lett
     assert done.code == 1, "its support has ended"
     assert "Updates Information Summary: available\n    none" in again, "dnf would list no notice"
     assert assessment["rebuild_grade"] is None
+
+
+OWN = b'NAME="ExampleOS"\nID="exampleos"\nVERSION_ID="7"\nPRETTY_NAME="ExampleOS 7"\n'
+
+
+@pytest.mark.parametrize("key", [True, False], ids=["by its key", "by TLS"])
+def test_a_distribution_of_ones_own_is_judged_by_the_repository_that_the_settings_name(
+    tmp_path: Path, key: bool
+) -> None:
+    with RpmWorld(tmp_path, os_release=OWN, host="https://archive.example") as world:
+        old, new = world.build("tool", "1", "1"), world.build("tool", "1", "2")
+        world.install(old)
+        text = updateinfo(
+            notice("EX-1", [("tool", "1-2", "x86_64", "")], severity="Critical", issued=f"{ISSUED:%Y-%m-%d %H:%M:%S}")
+        )
+        folder = world.repository("base", [old, new], "os/base", updateinfo=text)
+        world.settings = '[[reference]]\ndistribution = "exampleos"\nsuite = "base"\nmax-age-days = 30\n'
+        if key:
+            signer = Key("ExampleOS <os@archive.example>")
+            repomd = folder / "repodata/repomd.xml"
+            repomd.with_name("repomd.xml.asc").write_bytes(signer.detach(repomd.read_bytes()))
+            (tmp_path / "key.asc").write_text(signer.armored)
+            world.settings += f'keys = ["{signer.fingerprint}"]\nkeyring = "{tmp_path / "key.asc"}"\n'
+        else:
+            world.settings += 'keys = []\nuri = "https://archive.example/os/base"\n'
+        assessment = world.run("assess", "--json").document
+    assert assessment["grade"]["letter"] == "D", assessment["grade"]["reasons"]  # a Critical that is out for 40 days
+    assert [suite["verified"] for suite in assessment["suites"]] == [True]
+    if key:
+        assert assessment["suites"][0]["signers"] == [signer.fingerprint]

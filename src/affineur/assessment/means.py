@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from affineur.errata.feeds import Feeds
     from affineur.errata.unfixedfeeds import UnfixedFeeds
     from affineur.http.client import Client
-    from affineur.repositories.rpmmd.reference import ReferenceRepository
     from affineur.store.feeds import Texts
     from affineur.store.offers import OfferStore
 
@@ -32,7 +31,6 @@ class Means(msgspec.Struct, frozen=True):
         releases: the newest dates of suites seen before, against rollback.
         feeds: published notices; None for none.
         changelogs: those read before.
-        repositories: the user's own reference repositories.
         offers: of rpm-md repositories read before.
         entitled: whether the user has an entitlement that is shown to a host.
         now: the real clock; metadata is judged by it.
@@ -55,6 +53,5 @@ class Means(msgspec.Struct, frozen=True):
     platform: Platform | None = None
     offline: bool = False
     unfixed: "UnfixedFeeds | None" = None
-    repositories: "tuple[ReferenceRepository, ...]" = ()
     offers: "OfferStore | None" = None
     entitled: Callable[[str], bool] | None = None

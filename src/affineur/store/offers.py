@@ -24,10 +24,15 @@ BYTES_MAX = 512 * 1024 * 1024
 
 
 class _Entry(msgspec.Struct, frozen=True, array_like=True):
-    """An offer, and its place in the repository."""
+    """An offer, and its place in the repository; below a name that it obsoletes only its own name stands.
+
+    A package may obsolete thousands: with the whole offer below each of them, an index would be as large as their
+    number squared.
+    """
 
     place: int
-    offer: Offer
+    offer: Offer | None
+    name: str = ""
 
 
 class OfferIndex:
@@ -46,13 +51,24 @@ class OfferIndex:
             MalformedDatabase: the file is damaged.
         """
         found: dict[int, Offer] = {}
+        replacing: dict[int, str] = {}
+        for entry in self._entries(names):
+            if entry.offer is None:
+                replacing[entry.place] = entry.name
+            else:
+                found[entry.place] = entry.offer
+        more = {name for place, name in replacing.items() if place not in found}
+        for entry in self._entries(more):
+            if entry.offer is not None and entry.place in replacing:
+                found[entry.place] = entry.offer
+        return [found[place] for place in sorted(found)]
+
+    def _entries(self, names: Collection[str]) -> Iterator[_Entry]:
         try:
             for _, body in self._index.entries(names):
-                entry = self._decoder.decode(body)
-                found[entry.place] = entry.offer
+                yield self._decoder.decode(body)
         except msgspec.DecodeError as error:
             raise MalformedDatabase(self._index.meta.source, 0, str(error)) from error
-        return [found[place] for place in sorted(found)]
 
     def close(self) -> None:
         """Close the file; the index is of no use afterwards."""
@@ -98,8 +114,9 @@ class OfferStore:
                 count += 1
                 if offer.built is not None and (newest is None or offer.built > newest):
                     newest = offer.built
-                body = encode(_Entry(place, offer))
-                for name in {offer.name, *(obsolete.name for obsolete in offer.obsoletes)}:
+                yield offer.name, encode(_Entry(place, offer))
+                body = encode(_Entry(place, None, offer.name))
+                for name in {obsolete.name for obsolete in offer.obsoletes} - {offer.name}:
                     yield name, body
 
         def about() -> FeedMeta:

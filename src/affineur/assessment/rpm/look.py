@@ -36,7 +36,7 @@ from affineur.repositories.rpmmd.fetch import Fetcher
 from affineur.repositories.rpmmd.filters import Offered, filtered
 from affineur.repositories.rpmmd.model import Fetched, RpmConfiguration
 from affineur.repositories.rpmmd.published import Published, read_references
-from affineur.repositories.rpmmd.reference import ReferenceRepository, references_for, trusted_by
+from affineur.repositories.rpmmd.reference import ReferenceRepository, of_settings, references_for, trusted_by
 from affineur.repositories.rpmmd.trust import key_paths
 from affineur.repositories.update import Update
 
@@ -116,7 +116,8 @@ def _read(contents: Contents, means: Means, reach: Reach) -> _Read:
     # all at once: each further question would read the layers again
     contents.tree.also([path for each in enabled for path in key_paths(each)])
     entitled = means.entitled is not None and means.entitled(ENTITLED_HOST)
-    references = references_for(os_release, configuration.basearch, means.repositories, entitled=entitled)
+    own_references = [of_settings(each) for each in means.references if each.distribution == os_release.id]
+    references = references_for(os_release, configuration.basearch, own_references, entitled=entitled)
     trusted = None if isinstance(references, NoReference) else trusted_by(references)
     fetcher = Fetcher(
         means.client, configuration, contents.tree.read, means.now, reach, means.entitled, trusted, _imported(contents)
@@ -226,7 +227,8 @@ def _placed(update: Update, own: Sequence[Place]) -> Update:
 def _gaps(read: _Read, newer: Sequence[Update], now: datetime) -> Iterator[str]:
     """Why a notice that is out may not be among those that were read."""
     published, statement = publishes(read.contents.os_release.id)
-    if published in ("nothing", "unknown"):
+    told = any(each.reference.notices for each, _ in read.published)  # of an own distribution: by the settings
+    if published == "nothing" or (published == "unknown" and not told):
         yield statement.rstrip(".")
         return
     if silent := [each.reference.silent for each, _ in read.published if each.reference.silent]:

@@ -195,7 +195,11 @@ class Fetcher:
 
     def _places(self, fetched: Fetched, href: str) -> Iterator[str]:
         """The mirror that repomd.xml came from first, where a redirect led; then where it was asked, then others."""
-        if urlsplit(href).scheme in ("http", "https"):
+        try:
+            whole = urlsplit(href).scheme in ("http", "https")
+        except ValueError as error:
+            raise MalformedDocument(f"{fetched.url}: repomd.xml lists {href[:200]!r}: {error}") from error
+        if whole:
             yield quote(href, safe=_SAFE)
             return
         known: tuple[str, ...] = self._known.get(("mirrors", fetched.digest), ())

@@ -15,12 +15,12 @@ import msgspec
 
 from affineur.openpgp import fingerprints, split_certificates
 from affineur.packages.osrelease import OSRelease
-from affineur.repositories.reference import NoReference
+from affineur.repositories.reference import NoReference, ReferenceSuite
 from affineur.repositories.rpmmd.model import Fetched, Repository
 from affineur.repositories.rpmmd.trust import Trusted
 from affineur.repositories.rpmmd.variables import basearch_of
 
-__all__ = ["NoReference", "ReferenceRepository", "references_for", "stale", "trusted_by"]
+__all__ = ["NoReference", "ReferenceRepository", "of_settings", "references_for", "stale", "trusted_by"]
 
 
 class ReferenceRepository(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +84,32 @@ def references_for(
     if any(distribution.id == os_release.id for distribution in _data()):
         return NoReference(f"no reference repositories are known for {named}")
     return NoReference(f"no reference repositories are known for {os_release.id}")
+
+
+def of_settings(suite: ReferenceSuite) -> ReferenceRepository:
+    """A reference of the user's settings, for an image of rpm: `suite` is the repository's id, `uri` its base URL.
+
+    What lies below an https `uri` is believed by TLS, too; without one, the image's repository of that id is looked at,
+    and only a key makes it believed. Its updateinfo.xml counts as the distribution's errata.
+    """
+    base = () if not suite.uri else (suite.uri if suite.uri.endswith("/") else f"{suite.uri}/",)
+    return ReferenceRepository(
+        distribution=suite.distribution,
+        release=suite.release,
+        name=suite.name,
+        ids=(suite.name,),
+        repository=Repository(id=suite.name, name=f"{suite.distribution} {suite.name}", baseurl=base),
+        locations=frozenset(location(url) for url in base),
+        trusted=Trusted(
+            places=tuple(url for url in base if url.startswith("https://")),
+            keys=suite.keys,
+            certificates=suite.certificates,
+            keyrings=suite.keyrings,
+        ),
+        notices=True,
+        max_age=suite.max_age,
+        uri=suite.uri,
+    )
 
 
 def trusted_by(references: Iterable[ReferenceRepository]) -> Trusted:
