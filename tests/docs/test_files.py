@@ -1,10 +1,16 @@
-"""docs/reference/files.md names every variable that the program reads, and every file of the engines."""
+"""docs/reference/files.md names every variable that is read, the engines' files, and what is read of images."""
 
 import re
 from pathlib import Path
 
 import pytest
 
+from affineur.assessment.assess import READERS
+from affineur.image.reader import Reader
+from affineur.packages.databases import PACKAGES
+from affineur.packages.installed import OTHERS
+from affineur.packages.osrelease import OS_RELEASE
+from affineur.packages.rpm.history import HISTORY
 from affineur.source.configuration.authfiles import auth_files
 from affineur.source.configuration.certificates import HOME_FOLDER, SYSTEM_FOLDERS
 from affineur.source.configuration.places import OVERRIDE, VARIABLES, alias_file, registries_files
@@ -14,6 +20,7 @@ PAGE = (ROOT / "docs/reference/files.md").read_text("utf-8")
 READ = re.compile(r"(?:environ(?:ment)?(?:\.get\(|\[)|_folder\()\s*[\"']([A-Za-z_]+)[\"']")
 PROXIES = {"HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "REQUEST_METHOD"}
 SHOWN_BY_CLICK = {"COLUMNS"}
+RPM_FOLDERS = {"var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm"}
 
 
 def variables() -> set[str]:
@@ -26,6 +33,24 @@ def variables() -> set[str]:
 @pytest.mark.parametrize("name", sorted(variables()))
 def test_every_variable_is_named(name: str) -> None:
     assert re.search(rf"\b{name}\b", PAGE)
+
+
+def in_images() -> set[str]:
+    """Every path of an image that a reader wants."""
+    readers: tuple[Reader, ...] = (PACKAGES, HISTORY, OS_RELEASE, OTHERS, *READERS)
+    return {path for reader in readers for path in reader.paths}
+
+
+@pytest.mark.parametrize("path", sorted(in_images()))
+def test_every_path_of_an_image_is_named(path: str) -> None:
+    folder, _, name = path.rpartition("/")
+    if folder in RPM_FOLDERS:
+        assert f"`/{folder}`" in PAGE
+        assert f"`{name}`" in PAGE
+    elif name == "history.sqlite-wal":
+        assert f"`/{path.removesuffix('-wal')}` with its `-wal`" in PAGE
+    else:
+        assert f"`/{path}`" in PAGE
 
 
 def test_the_search_finds_what_is_read() -> None:
