@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from support.hostile_network import Network
+from support.hostile_victim import in_place
+from support.rpm_stage import RpmStage
 from support.world import World
 
 
@@ -29,3 +32,16 @@ def either(request: pytest.FixtureRequest, world: World) -> World:
         world.update()
     world.publish()
     return world
+
+
+@pytest.fixture
+def rpm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RpmStage]:
+    """An image of AlmaLinux that lacks one Important: a C; with `update` it lacks nothing: an A."""
+    network = Network()
+    in_place(monkeypatch, network, [])
+    for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with RpmStage(tmp_path, network) as made:
+        yield made
+    network.close()

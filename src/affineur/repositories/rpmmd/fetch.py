@@ -22,6 +22,7 @@ from affineur.errors import (
     Denied,
     DigestMismatch,
     LimitExceeded,
+    MalformedDocument,
     NotFound,
     SourceError,
 )
