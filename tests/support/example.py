@@ -3,14 +3,15 @@
 Its dates count from today, so that its letters are the same on every day. `team/app:1` lacks a Critical erratum that
 has been out for 12 days and an Important one of 40 days: a C. `team/app:2`, a rebuild of yesterday, lacks nothing.
 `team/blind:1` is like `team/app:1`, but its sources leave the security suite out. `team/alma:1` and `team/centos:1` are
-of rpm (rpm_example.py).
+of rpm (rpm_example.py), `team/alpine:1` is of apk (apk_example.py).
 """
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from support import apk_example
 from support.archive import stanza
-from support.feeds import record
+from support.feeds import packed, record
 from support.rpm_example import MIRRORS, push_rpm, rpm_repositories
 from support.world import World, installed
 
@@ -32,8 +33,10 @@ class ExampleWorld(World):
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self._today = today
         self.settings = f'[[mirror]]\nfrom = "https://{REGISTRY}"\nto = "{self.registry.url}"\n' + "".join(
-            f'[[mirror]]\nfrom = "{host}"\nto = "{self.archive.url}{below}"\n' for host, below in MIRRORS.items()
+            f'[[mirror]]\nfrom = "{host}"\nto = "{self.archive.url}{below}"\n'
+            for host, below in (MIRRORS | apk_example.MIRRORS).items()
         )
+        self.reference += apk_example.references(folder)
         self.old = {"curl": "7.88.1-10+deb12u5", "openssl": "3.0.11-1~deb12u1"}
         self.new = {"curl": "7.88.1-10+deb12u12", "openssl": "3.0.15-1~deb12u1"}
         critical, important = today - timedelta(days=12), today - timedelta(days=40)
@@ -63,6 +66,9 @@ class ExampleWorld(World):
         self.files[SOURCES] = sources
         push_rpm(self.registry, self._today)
         self.archive.files.update(rpm_repositories(self._today))
+        apk_example.push_alpine(self.registry, self._today)
+        self.archive.files.update(apk_example.alpine_files(self._today))
+        self.feed.archives["Alpine"] = packed(apk_example.alpine_flaws(self._today))
         super().publish()
 
     def _push(self, repository: str, tag: str, versions: dict[str, str], days: int) -> None:
