@@ -147,3 +147,22 @@ def test_a_distribution_of_ones_own_is_judged_by_the_repository_that_the_setting
     assert [suite["verified"] for suite in assessment["suites"]] == [True]
     if key:
         assert assessment["suites"][0]["signers"] == [signer.fingerprint]
+
+
+def test_a_package_of_the_distribution_in_a_repository_that_nobody_read_takes_the_letter(tmp_path: Path) -> None:
+    """Its notices are in that repository, too: of what Red Hat has for customers alone, UBI's say nothing."""
+    with RpmWorld(tmp_path) as world:
+        own = [world.build(name, "1", "1.el9", vendor="AlmaLinux") for name in ("zlib", "bash", "sed")]
+        addon = world.build("pacemaker", "2.1", "1.el9", vendor="AlmaLinux")
+        stranger = world.build("agent", "1", "1", vendor="Somebody")
+        world.repository("baseos", own, updateinfo=updateinfo(notice("ALSA-1", [("zlib", "1-1.el9", "x86_64", "")])))
+        world.repository("appstream", own)
+        world.install(*own, stranger)
+        without = world.run("assess", "--json").document
+        world.install(*own, addon, stranger)
+        with_it = world.run("assess", "--json").document
+    assert without["grade"]["letter"] == "A", without["grade"]["reasons"]
+    assert [package["name"] for package in without["foreign"]] == ["agent"]
+    assert with_it["grade"]["letter"] is None
+    assert "pacemaker" in " ".join(with_it["grade"]["reasons"])
+    assert "agent" not in " ".join(with_it["grade"]["reasons"])

@@ -13,7 +13,7 @@ from affineur.assessment.found import Found
 from affineur.assessment.means import Means
 from affineur.assessment.model import Deviation, ForeignPackage
 from affineur.assessment.rpm.changelogs import Described, bounded, described
-from affineur.assessment.rpm.origin import foreign, of_another_release
+from affineur.assessment.rpm.origin import foreign, of_another_release, of_unread_repositories
 from affineur.assessment.rpm.place import Place, read_place
 from affineur.assessment.rpm.suites import evidence, states, suite_facts
 from affineur.assessment.sentences import listed
@@ -56,6 +56,7 @@ class _Read(msgspec.Struct, frozen=True):
         references: what ought to have been read of the distribution's; `published` is what came of it, each with its
             place, where it was found.
         active: the module streams in use, `name:stream:context`.
+        entitled: whether the user has an entitlement, by which the repositories for customers were read.
         seen: installed packages, less those that the manager's configuration has it forget.
     """
 
@@ -67,6 +68,7 @@ class _Read(msgspec.Struct, frozen=True):
     published: tuple[tuple[Published, Place | None], ...]
     active: frozenset[str]
     seen: tuple[Package, ...]
+    entitled: bool
     fetcher: Fetcher
 
 
@@ -157,6 +159,7 @@ def _read(contents: Contents, means: Means, reach: Reach) -> _Read:
         tuple((each, place_of(each.fetched) if each.fetched is not None else None) for each in published),
         seen.active,
         tuple(seen.installed),
+        entitled,
         fetcher,
     )
 
@@ -284,6 +287,13 @@ def _unknown(read: _Read, gaps: Sequence[str], others: Sequence[ForeignPackage])
         name = read.contents.os_release.pretty_name
         if wrong := of_another_release(len(read.contents.packages), others, name):
             yield wrong
+        if unread := of_unread_repositories(read.contents.packages, others):
+            count = f"{len(unread)} packages are" if len(unread) > 1 else "1 package is"
+            customers = "" if read.entitled else "; those for customers are read with --entitlement-dir"
+            yield (
+                f"{count} the distribution's, and in no repository of it that was read: {listed(unread)}"
+                + (customers if read.contents.os_release.id == "rhel" else "")
+            )
     if publishes(read.contents.os_release.id)[0] != "nothing":
         yield from gaps
 

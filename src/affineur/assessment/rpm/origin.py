@@ -8,7 +8,7 @@ from affineur.packages.inventory import Package
 from affineur.packages.versions.rpm import key
 from affineur.repositories.rpmmd.model import Offer
 
-__all__ = ["foreign", "of_another_release"]
+__all__ = ["foreign", "of_another_release", "of_unread_repositories"]
 
 
 def foreign(installed: Sequence[Package], offers: Collection[Offer], keys: Collection[str]) -> Iterator[ForeignPackage]:
@@ -38,6 +38,30 @@ def foreign(installed: Sequence[Package], offers: Collection[Offer], keys: Colle
             why = f"it is signed by {package.key_id}, no key of the distribution"
         if why:
             yield ForeignPackage(package.name, package.version, package.architecture, why)
+
+
+def of_unread_repositories(installed: Sequence[Package], others: Collection[ForeignPackage]) -> tuple[str, ...]:
+    """Names of packages that are the distribution's, but in none of its repositories that were read.
+
+    Who signed them, or whose they say they are, has signed or made what those repositories offer, too: so there are
+    more repositories (of add-ons, or for customers), and notices in them that nobody has looked at.
+
+    Args:
+        others: what `foreign` found.
+    """
+    apart = {(each.name, each.version, each.architecture) for each in others}
+    own = [p for p in installed if (p.name, p.version, p.architecture) not in apart and p.manager == "rpm"]
+    keys, vendors = {p.key_id for p in own} - {""}, {p.vendor for p in own} - {""}
+    return tuple(
+        sorted(
+            {
+                package.name
+                for package in installed
+                if (package.name, package.version, package.architecture) in apart
+                and (package.key_id in keys or package.vendor in vendors)
+            }
+        )
+    )
 
 
 def of_another_release(count: int, others: Sequence[ForeignPackage], name: str) -> str | None:
