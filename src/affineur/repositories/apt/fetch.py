@@ -6,12 +6,11 @@ What cannot be had or believed becomes a problem of the suite; only faults of ou
 """
 
 import hashlib
-import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
@@ -22,6 +21,7 @@ from affineur.repositories.apt.indexes import IndexTarget, index_targets, read_i
 from affineur.repositories.apt.model import AptConfiguration, Offer, OfferedSuite, Release, SourceEntry, Suite
 from affineur.repositories.apt.release import RELEASE_LIMIT, parse_release, untimely
 from affineur.repositories.apt.verify import ImageKeys, Keyring, keyring_of, verify_release
+from affineur.repositories.once import Once
 
 if TYPE_CHECKING:
     from affineur.http.addresses import Reach
@@ -32,8 +32,6 @@ __all__ = ["Fetcher", "suite_url"]
 SIGNATURE_LIMIT = 1 << 20  # bytes of a Release.gpg
 AT_ONCE = 8  # suites fetched side by side
 OWN_S = 300.0  # seconds after which no further suite of the image is begun; it may name thousands that never answer
-
-T = TypeVar("T")
 
 
 class Fetcher:
@@ -58,10 +56,7 @@ class Fetcher:
         self._client, self._configuration, self._keys, self._now = client, configuration, keys, now
         self._options: dict[str, Any] = {} if reach is None else {"reach": reach}
         self._own_places: tuple[str, ...] = ()
-        self._lock = threading.Lock()
-        self._locks: dict[object, threading.Lock] = {}
-        self._known: dict[object, Any] = {}
-        self._failed: dict[object, SourceError | ContentError] = {}
+        self._once = Once()
 
     def fetch(self, names: Collection[str] | None) -> tuple[OfferedSuite, ...]:
         """Every suite of the configuration with its offers, side by side, in sources order.
@@ -153,22 +148,6 @@ class Fetcher:
         except (NotFound, Denied):
             signature = b""
         return _Signed(found.body, signature, found.url)
-
-    def _once(self, key: object, make: Callable[[], T]) -> T:
-        """The value for a key, or the error, made by whoever asks first: what does not answer is not asked again."""
-        with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            if key in self._failed:
-                raise self._failed[key]
-            if key not in self._known:
-                try:
-                    self._known[key] = make()
-                except (SourceError, ContentError) as error:
-                    self._failed[key] = error
-                    raise
-            known: T = self._known[key]
-            return known
 
 
 class _Signed(msgspec.Struct, frozen=True):

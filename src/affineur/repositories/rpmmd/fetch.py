@@ -7,12 +7,11 @@ repository; only faults of ours are raised.
 
 import contextlib
 import hashlib
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
@@ -27,6 +26,7 @@ from affineur.errors import (
     SourceError,
 )
 from affineur.http.urls import shown
+from affineur.repositories.once import Once
 from affineur.repositories.rpmmd.datafile import checked, unpacked
 from affineur.repositories.rpmmd.metalink import Metalink, is_metalink, read_metalink, read_mirrorlist
 from affineur.repositories.rpmmd.model import DataFile, Fetched, Repomd, Repository, RpmConfiguration, Trust
@@ -45,7 +45,6 @@ MIRRORS_TRIED = 5  # of one repository
 AT_ONCE = 8  # repositories asked side by side
 OWN_S = 300.0  # seconds after which no further repository of the image is asked; it may name thousands
 
-T = TypeVar("T")
 _REPOMD = "repodata/repomd.xml"
 _SAFE = "/:+~.-=,@!$&'()*;%?"
 
@@ -80,10 +79,8 @@ class Fetcher:
         self._options: dict[str, Any] = {} if reach is None else {"reach": reach}
         self._entitlement, self._trusted, self._imported = entitlement, trusted or Trusted(), imported
         self._own_places: tuple[str, ...] = ()
-        self._lock = threading.Lock()
-        self._locks: dict[object, threading.Lock] = {}
-        self._known: dict[object, Any] = {}
-        self._failed: dict[object, SourceError | ContentError] = {}
+        self._once = Once()
+        self._mirrors_of: dict[str, tuple[str, ...]] = {}  # digest of a repomd.xml → bases that should have it
 
     def own_places(self, urls: Sequence[str]) -> None:
         """Say which repositories the user named: what lies below them may be on this machine or a private network."""
@@ -203,7 +200,7 @@ class Fetcher:
         if whole:
             yield quote(href, safe=_SAFE)
             return
-        known: tuple[str, ...] = self._known.get(("mirrors", fetched.digest), ())
+        known = self._mirrors_of.get(fetched.digest, ())
         mapped = self._client.mirrors.apply(fetched.base_uri) is not None
         first = [fetched.base_uri] if mapped else [fetched.url, fetched.base_uri]
         for base in dict.fromkeys((*first, *known)):
@@ -249,8 +246,7 @@ class Fetcher:
                 break
         if best is not None:
             digest = f"sha256:{hashlib.sha256(best.content).hexdigest()}"
-            with self._lock:
-                self._known["mirrors", digest] = tuple(mirrors.bases[: MIRRORS_TRIED * 2])
+            self._mirrors_of[digest] = tuple(mirrors.bases[: MIRRORS_TRIED * 2])
             late = (f"{shown(best.final)}: older than the newest state that the metalink names",) if best.age else ()
             return msgspec.structs.replace(best, problems=(*mirrors.problems, *late))
         more = len(mirrors.bases) - MIRRORS_TRIED
@@ -323,22 +319,6 @@ class Fetcher:
         from affineur.http.addresses import Reach
 
         return {"reach": Reach.OWN}
-
-    def _once(self, key: object, make: Callable[[], T]) -> T:
-        """The value for a key, or the error, made by whoever asks first: what does not answer is not asked again."""
-        with self._lock:
-            lock = self._locks.setdefault(key, threading.Lock())
-        with lock:
-            if key in self._failed:
-                raise self._failed[key]
-            if key not in self._known:
-                try:
-                    self._known[key] = make()
-                except (SourceError, ContentError) as error:
-                    self._failed[key] = error
-                    raise
-            known: T = self._known[key]
-            return known
 
 
 class _Mirrors(msgspec.Struct, frozen=True):
