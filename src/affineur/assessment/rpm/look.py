@@ -1,9 +1,11 @@
 """From what is installed to what dnf, yum or zypper would offer, what is published, and what the image lacks."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -12,6 +14,7 @@ from affineur.assessment.errata import Errata, out_by_now, upgraded
 from affineur.assessment.found import Found
 from affineur.assessment.means import Means
 from affineur.assessment.model import Deviation, ForeignPackage
+from affineur.assessment.readers import RPM, RPM_KEYS
 from affineur.assessment.rpm.changelogs import Described, bounded, described
 from affineur.assessment.rpm.origin import foreign, of_another_release, of_unread_repositories
 from affineur.assessment.rpm.place import Place, read_place
@@ -24,13 +27,11 @@ from affineur.errata.rpmchangelog import mentions
 from affineur.errors import ContentError
 from affineur.evidence import Unassessed
 from affineur.http.addresses import Reach
-from affineur.image.reader import Reader, Verbatim
 from affineur.openpgp import split_certificates
 from affineur.packages.inventory import Package
-from affineur.packages.rpm.keys import RPM_KEYS
 from affineur.repositories.reference import NoReference
 from affineur.repositories.rpmmd.choose import Choice, choose
-from affineur.repositories.rpmmd.configuration import PATHS, read_configuration
+from affineur.repositories.rpmmd.configuration import read_configuration
 from affineur.repositories.rpmmd.deviations import deviations
 from affineur.repositories.rpmmd.fetch import Fetcher
 from affineur.repositories.rpmmd.filters import Offered, filtered
@@ -40,12 +41,14 @@ from affineur.repositories.rpmmd.reference import ReferenceRepository, of_settin
 from affineur.repositories.rpmmd.trust import key_paths
 from affineur.repositories.update import Update
 
-__all__ = ["READERS", "look"]
+if TYPE_CHECKING:
+    from affineur.store.offers import OfferStore
 
-RPM = Verbatim("rpm repositories", 1, PATHS)
-READERS: tuple[Reader, ...] = (RPM, RPM_KEYS)
+__all__ = ["look"]
+
 ENTITLED_HOST = "cdn.redhat.com"
 AT_ONCE = 4  # repositories read side by side
+OWN_S = 300.0  # seconds after which no further one of the image is read; it may name thousands, each as slow as may be
 
 
 class _Read(msgspec.Struct, frozen=True):
@@ -125,23 +128,18 @@ def _read(contents: Contents, means: Means, reach: Reach) -> _Read:
         means.client, configuration, contents.tree.read, means.now, reach, means.entitled, trusted, _imported(contents)
     )
     names = frozenset(package.name for package in contents.packages)
-    places: dict[tuple[str, str], Place] = {}
     with means.progress.stage("repositories"):
         fetched = fetcher.fetch_all(enabled)
         published: tuple[Published, ...] = ()
         if not isinstance(references, NoReference):
             published = read_references(references, fetcher, configuration, means.now)
-        every = [*fetched, *(each.fetched for each in published if each.fetched is not None)]
-        distinct = {(each.url, each.digest or each.repository.id): each for each in every}
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            found = pool.map(
-                lambda each: read_place(fetcher, each, names, os_release.id, means.offers), distinct.values()
-            )
-            places = dict(zip(distinct, found, strict=True))
+        found = [each.fetched for each in published if each.fetched is not None]
+        places = _places(fetcher, found, fetched, names, os_release.id, means.offers)
 
     def place_of(each: Fetched) -> Place:
-        place = places[each.url, each.digest or each.repository.id]
-        return msgspec.structs.replace(place, fetched=each)  # the same content, as this section has it
+        if each.repomd is None:  # also where this section alone refuses what another takes
+            return Place(each, problems=each.problems)
+        return msgspec.structs.replace(places[each.url, each.digest], fetched=each)  # the same, as this section has it
 
     own = tuple(map(place_of, fetched))
     choice = choose(contents.packages, [place.offered for place in own], configuration)
@@ -172,6 +170,29 @@ def _imported(contents: Contents) -> list[bytes]:
             with suppress(ContentError):
                 found += split_certificates(held.armor.encode(), f"the key {held.key_id} of rpm")
     return found
+
+
+def _places(
+    fetcher: Fetcher,
+    published: Sequence[Fetched],
+    own: Sequence[Fetched],
+    names: Collection[str],
+    publisher: str,
+    offers: "OfferStore | None",
+) -> dict[tuple[str, str], Place]:
+    """Read each repository once, the distribution's first; of the image's those that are not begun within OWN_S not."""
+    begun = time.monotonic()
+    first = {(each.url, each.digest) for each in published}
+
+    def place(each: Fetched) -> Place:
+        if (each.url, each.digest) not in first and time.monotonic() - begun > OWN_S:
+            why = f"not read: those before it took {OWN_S:.0f} s, all the time that there is"
+            return Place(each, problems=(*each.problems, why))
+        return read_place(fetcher, each, names, publisher, offers)
+
+    distinct = {(each.url, each.digest): each for each in (*published, *own) if each.repomd is not None}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return dict(zip(distinct, pool.map(place, distinct.values()), strict=True))
 
 
 def _changelogs(
