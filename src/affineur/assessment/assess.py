@@ -5,23 +5,20 @@
 What could not be told on the way is collected, and keeps the letter unknown where it bears on it.
 """
 
-from affineur.assessment.apk import look as apk
-from affineur.assessment.apt import look as apt
+from collections.abc import Callable
+
 from affineur.assessment.contents import Contents, read_contents
+from affineur.assessment.found import Found
 from affineur.assessment.judgement import judged
 from affineur.assessment.means import Means
 from affineur.assessment.model import Assessment
-from affineur.assessment.rpm import look as rpm
+from affineur.assessment.readers import READERS
 from affineur.assessment.unfixed import with_unfixed
 from affineur.http.addresses import Reach
 from affineur.source.source import Source
 from affineur.trust.policy import Policy
 
 __all__ = ["assess"]
-
-READERS = (*apt.READERS, *rpm.READERS, *apk.READERS)
-LOOK = {"dpkg": apt.look, "rpm": rpm.look, "apk": apk.look}
-"""By the manager whose packages they are."""
 
 
 def assess(source: Source, means: Means, policy: Policy) -> Assessment:
@@ -37,9 +34,24 @@ def assess(source: Source, means: Means, policy: Policy) -> Assessment:
     with means.progress.stage("layers") as stage:
         contents = read_contents(source, means.platform, means.layers, READERS, stage.advance)
         stage.note = f"{contents.tree.fetched} of {len(contents.image.layers)} layers fetched"
-    look = LOOK.get(contents.manager, apt.look)
-    assessment = judged(look(contents, means, _reach(contents, means)), means, policy)
+    found = _look(contents.manager)(contents, means, _reach(contents, means))
+    assessment = judged(found, means, policy)
     return assessment if means.unfixed is None else with_unfixed(assessment, contents, means.unfixed)
+
+
+def _look(manager: str) -> Callable[[Contents, Means, Reach], Found]:
+    """By the manager whose packages they are; the others' code is not loaded."""
+    if manager == "rpm":
+        from affineur.assessment.rpm.look import look as of_rpm
+
+        return of_rpm
+    if manager == "apk":
+        from affineur.assessment.apk.look import look as of_apk
+
+        return of_apk
+    from affineur.assessment.apt.look import look as of_apt
+
+    return of_apt
 
 
 def _reach(contents: Contents, means: Means) -> Reach:

@@ -12,6 +12,7 @@ from affineur.assessment.errata import Errata, out_by_now, upgraded
 from affineur.assessment.found import Found
 from affineur.assessment.means import Means
 from affineur.assessment.model import Deviation, ForeignPackage, Notice
+from affineur.assessment.readers import APK
 from affineur.assessment.sentences import listed
 from affineur.errata.erratum import Erratum
 from affineur.errata.gather import lowest_versions
@@ -20,10 +21,9 @@ from affineur.errata.noticed import Noticed
 from affineur.errors import ContentError
 from affineur.evidence import Unassessed
 from affineur.http.addresses import Reach
-from affineur.image.reader import Verbatim
 from affineur.packages.inventory import Package
 from affineur.repositories.apk.choose import Choice, choose
-from affineur.repositories.apk.configuration import PATHS, read_configuration
+from affineur.repositories.apk.configuration import read_configuration
 from affineur.repositories.apk.fetch import Fetcher
 from affineur.repositories.apk.model import ApkConfiguration, OfferedIndex
 from affineur.repositories.apk.published import PublishedIndex, read_references
@@ -31,10 +31,8 @@ from affineur.repositories.apk.reference import ApkReference, of_settings, refer
 from affineur.repositories.reference import NoReference
 from affineur.repositories.update import Update
 
-__all__ = ["READERS", "look"]
+__all__ = ["look"]
 
-APK = Verbatim("apk repositories", 1, PATHS)
-READERS = (APK,)
 NATIVE = {
     "amd64": "x86_64",
     "arm64": "aarch64",

@@ -13,14 +13,14 @@ from affineur.assessment.errata import Errata, upgraded
 from affineur.assessment.found import Found
 from affineur.assessment.means import Means
 from affineur.assessment.model import ForeignPackage, Notice
+from affineur.assessment.readers import APT
 from affineur.assessment.sentences import listed
 from affineur.errata.erratum import Erratum
 from affineur.errata.match import errata_of_updates, match
 from affineur.evidence import Evidence, Unassessed
 from affineur.http.addresses import Reach
-from affineur.image.reader import Verbatim
 from affineur.repositories.apt.choose import Choice, choose
-from affineur.repositories.apt.configuration import PATHS, read_configuration
+from affineur.repositories.apt.configuration import read_configuration
 from affineur.repositories.apt.fetch import Fetcher
 from affineur.repositories.apt.model import AptConfiguration, OfferedSuite
 from affineur.repositories.apt.verify import ImageKeys
@@ -28,11 +28,8 @@ from affineur.repositories.published import Published, read_references
 from affineur.repositories.reference import NoReference, ReferenceSuite, references_for
 from affineur.repositories.update import Update
 
-__all__ = ["READERS", "look"]
+__all__ = ["look"]
 
-APT = Verbatim("apt", 1, PATHS)
-KEYRINGS = Verbatim("keyrings", 1, ("usr/share/keyrings/*",))
-READERS = (APT, KEYRINGS)
 NATIVE = {"386": "i386", "arm": "armhf", "ppc64le": "ppc64el", "mips64le": "mips64el", "loong64": "loong64"}
 """GOARCH to Debian's name where they differ; armel is told apart by what is installed."""
 
