@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from affineur.assessment.assess import READERS
+from affineur.assessment.readers import READERS
 from affineur.image.reader import Reader
 from affineur.packages.databases import PACKAGES
 from affineur.packages.installed import OTHERS
