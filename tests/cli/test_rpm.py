@@ -61,6 +61,19 @@ def test_the_image_is_graded_by_its_distributions_notices(world: RpmWorld) -> No
     assert done.code == 1  # the default policy asks for B
 
 
+def test_packages_that_obsolete_others_are_listed_apart_as_dnf_does(tmp_path: Path) -> None:
+    with RpmWorld(tmp_path) as world:
+        release = world.build("almalinux-release", "9.4", "1.el9", provides=["system-release = 9.4-1.el9"])
+        world.install(release, world.build("old-tool", "1", "1"), world.build("zlib", "1", "1"))
+        new = [world.build("new-tool", "2", "1", obsoletes=["old-tool < 2"]), world.build("zlib", "1", "2")]
+        world.repository("baseos", [release, *new])
+        world.repository("appstream", [release])
+        ours = [line.split() for line in world.run("updates", "--list").out.splitlines()]
+        theirs = [line.split() for line in world.dnf("check-update")]
+    assert ours == theirs
+    assert ["Obsoleting", "Packages"] in ours
+
+
 def test_updates_are_what_dnf_prints(world: RpmWorld) -> None:
     ours = world.run("updates", "--list").out
     theirs = world.dnf("check-update")

@@ -8,7 +8,7 @@ from affineur.assessment.model import Deviation, ForeignPackage, Notice, SuiteFa
 from affineur.errata.erratum import Erratum
 from affineur.evidence import Evidence, Unassessed
 from affineur.packages.inventory import Package
-from affineur.repositories.update import Update
+from affineur.repositories.update import Obsoleting, Update
 from affineur.trust.verdict import SuiteState
 
 __all__ = ["Found"]
@@ -21,6 +21,7 @@ class Found(msgspec.Struct, frozen=True):
         suites: the repositories that the answer rests on: the image's own, then its distribution's.
         states: of its distribution's, for the policy; one that should have been read and was not is among them.
         updates: what the image's own manager would offer inside, with the errata that each brings.
+        obsoleting: packages on offer that would replace installed ones of other names.
         notices: each notice that an update on offer brings, and for which package.
         errata: what the distribution has published that the image lacks.
         foreign: installed packages that the distribution has not published.
@@ -44,3 +45,4 @@ class Found(msgspec.Struct, frozen=True):
     evidence: tuple[Evidence, ...]
     rebuilt: tuple[Package, ...]
     left: tuple[Erratum, ...]
+    obsoleting: tuple[Obsoleting, ...] = ()

@@ -55,6 +55,7 @@ def judged(found: Found, means: Means, policy: Policy) -> Assessment:
         suites=found.suites,
         updates=found.updates,
         notices=found.notices,
+        obsoleting=found.obsoleting,
         foreign=found.foreign,
         errata=free,
         packages_of=errata.packages_of,

@@ -11,7 +11,7 @@ from affineur.errata.erratum import CVE, Erratum
 from affineur.errata.notices import Notice
 from affineur.errata.unfixed import UnfixedCVE
 from affineur.evidence import Evidence, Unassessed
-from affineur.repositories.update import Update
+from affineur.repositories.update import Obsoleting, Update
 from affineur.trust.model import Grade, Lifecycle, Verdict
 
 __all__ = [
@@ -162,5 +162,6 @@ class Assessment(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     rebuild_note: str = ""
     today: date | None = None
     foreign: tuple[ForeignPackage, ...] = ()
+    obsoleting: tuple[Obsoleting, ...] = ()
     notices: tuple[Notice, ...] = ()  # by what the image would be offered, as `dnf updateinfo list` has them
     unfixed: tuple[UnfixedCVE, ...] | None = None  # not asked for, or not told

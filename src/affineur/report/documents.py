@@ -24,7 +24,7 @@ from affineur.assessment.model import (
 from affineur.errata.erratum import CVE, Build, Erratum, Fix, Severity
 from affineur.evidence import Evidence, Unassessed
 from affineur.image.inspection import Inspection
-from affineur.repositories.update import Update
+from affineur.repositories.update import Obsoleting, Update
 from affineur.source.configuration.explanation import Explanation
 from affineur.trust.model import Grade, Lifecycle, Verdict
 
@@ -145,6 +145,7 @@ class Updates(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     distribution: Distribution
     suites: tuple[SuiteFacts, ...]
     updates: tuple[Update, ...]
+    obsoleting: tuple[Obsoleting, ...]
     notices: tuple[Notice, ...]
     errata: tuple[LackedErratum, ...]
     deviations: tuple[Deviation, ...]

@@ -1,7 +1,7 @@
 """The pages of `affineur updates`, `cves` and `packages` for a terminal."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from affineur.assessment.model import Assessment
 from affineur.errata.erratum import CVE, Severity
@@ -12,7 +12,7 @@ from affineur.report import reading
 from affineur.report.documents import CVEs, Packages, Updates
 from affineur.report.escape import visible
 from affineur.report.layout import Page
-from affineur.repositories.update import Update
+from affineur.repositories.update import Obsoleting, Update
 
 __all__ = ["render_cves", "render_packages", "render_updates"]
 
@@ -39,7 +39,8 @@ def render_updates(
     updates = [update for update in document.updates if not (security_only and update.security is False)]
     notices = [notice for notice in document.notices if not (security_only and notice.kind != "security")]
     if listed:
-        return "".join(line + "\n" for line in _update_lines(updates))
+        obsoleting = () if security_only else document.obsoleting
+        return "".join(line + "\n" for line in (*_update_lines(updates), *_obsoleting_lines(obsoleting)))
     if errata:
         return "".join(visible(line) + "\n" for line in list_lines(notices))
     page = Page(width, colour)
@@ -121,6 +122,20 @@ def _update_lines(updates: list[Update]) -> Iterator[str]:
     columns = (max(names, default=0) + 1, max((len(update.available) for update in updates), default=0) + 1)
     for update in updates:
         yield _apt_line(update) if update.manager == "dpkg" else _dnf_line(update, columns)
+
+
+def _obsoleting_lines(pairs: Sequence[Obsoleting]) -> Iterator[str]:
+    """As `dnf check-update` has them: what is on offer, and below it, further in, what it would replace."""
+    if not pairs:
+        return
+    names = [f"{pair.name}.{pair.architecture}" for pair in pairs]
+    old = [f"    {pair.old_name}.{pair.old_architecture}" for pair in pairs]
+    first = max(map(len, (*names, *old))) + 1
+    second = max(len(version) for pair in pairs for version in (pair.version, pair.old_version)) + 1
+    yield "Obsoleting Packages"
+    for pair, name, replaced in zip(pairs, names, old, strict=True):
+        yield visible(f"{name:<{first}} {pair.version:<{second}} {pair.repository}")
+        yield visible(f"{replaced:<{first}} {pair.old_version:<{second}} @System")
 
 
 def _summary(page: Page, notices: list[Notice]) -> None:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-__all__ = ["Update"]
+__all__ = ["Obsoleting", "Update"]
 
 
 class Update(msgspec.Struct, frozen=True):
@@ -43,3 +43,18 @@ class Update(msgspec.Struct, frozen=True):
     errata: tuple[str, ...] = ()
     available_architecture: str = ""
     manager: str = "dpkg"
+
+
+class Obsoleting(msgspec.Struct, frozen=True):
+    """A line of "Obsoleting Packages": a package on offer, and an installed one that it would replace.
+
+    By name alone; dnf also prints, beside such a pair, installed packages that merely provide the name.
+    """
+
+    name: str
+    architecture: str
+    version: str
+    repository: str
+    old_name: str
+    old_architecture: str
+    old_version: str

@@ -111,6 +111,7 @@ def look(contents: Contents, means: Means, reach: Reach) -> Found:
         evidence=(*evidence([*read.own, *trusted], means.now), *said.evidence),
         rebuilt=tuple(rebuilt),
         left=tuple(finding.erratum for finding in builds.match_builds(rebuilt, published, read.active)),
+        obsoleting=read.choice.obsoleting,
     )
 
 

@@ -19,9 +19,9 @@ from affineur.repositories.rpmmd.filters import Candidate, Filtered, Offered, fi
 from affineur.repositories.rpmmd.model import Repository, RpmConfiguration
 from affineur.repositories.rpmmd.obsoletes import obsoleted
 from affineur.repositories.rpmmd.zypper import judged
-from affineur.repositories.update import Update
+from affineur.repositories.update import Obsoleting, Update
 
-__all__ = ["Choice", "Hidden", "Obsoleting", "Offered", "choose"]
+__all__ = ["Choice", "Hidden", "Offered", "choose"]
 
 NOARCH = "noarch"
 
@@ -42,21 +42,6 @@ class Hidden(msgspec.Struct, frozen=True):
     available: str
     suites: tuple[str, ...]
     because: str
-
-
-class Obsoleting(msgspec.Struct, frozen=True):
-    """A line of "Obsoleting Packages": a package on offer, and an installed one that it would replace.
-
-    By name alone; dnf also prints, beside such a pair, installed packages that merely provide the name.
-    """
-
-    name: str
-    architecture: str
-    version: str
-    repository: str
-    old_name: str
-    old_architecture: str
-    old_version: str
 
 
 class Choice(msgspec.Struct, frozen=True):
