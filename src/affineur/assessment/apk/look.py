@@ -22,6 +22,7 @@ from affineur.errors import ContentError
 from affineur.evidence import Unassessed
 from affineur.http.addresses import Reach
 from affineur.packages.inventory import Package
+from affineur.packages.versions.apk import valid
 from affineur.repositories.apk.choose import Choice, choose
 from affineur.repositories.apk.configuration import read_configuration
 from affineur.repositories.apk.fetch import Fetcher
@@ -242,6 +243,12 @@ def _unknown(read: _Read, others: Sequence[ForeignPackage]) -> Iterator[str]:
     offers = [offer for each in read.published if each.verified for offer in each.offers]
     if wrong := dict(mislabelled(read.packages, offers)):
         yield f"which fixes are about {listed(sorted(wrong))} could not be told: {next(iter(wrong.values()))}"
+    known = {offer.name for offer in offers}
+    unreadable = {p.name: p.version for p in read.packages if p.name in known and not valid(p.version)}
+    if unreadable:
+        name, version = min(unreadable.items())
+        what = f"what {listed(sorted(unreadable))} may lack could not be told"
+        yield f"{what}: {version[:40]!r}, as the image says of {name}, is no version"
     yield from read.noticed.gaps
 
 
