@@ -200,9 +200,9 @@ def test_a_vendor_that_cannot_be_read_is_said_beside_what_stands_in(tmp_path: Pa
 @pytest.mark.parametrize(
     ("release", "packages", "why"),
     [
-        (Named("centos", "7", ""), [rpm("bash", "4.2.46-31.el7")], "CentOS publishes no errata"),
-        (Named("wolfi", "20230201", ""), [], "Wolfi lists which versions fix which CVEs"),
-        (Named("strange", "1", ""), [], "It is not known what 'strange' publishes"),
+        (Named("centos", "7", ""), [rpm("bash", "4.2.46-31.el7")], "is read for centos here"),
+        (Named("wolfi", "20230201", ""), [], "is read for wolfi here"),
+        (Named("strange", "1", ""), [], "is read for strange here"),
         (RHEL, [rpm("bash", "4.4.20-4.el8")], "Red Hat has one document for each CVE"),
         (BOOKWORM, DEBS, "feeds.unfixed.debian"),
     ],

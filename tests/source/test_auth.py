@@ -75,7 +75,7 @@ def test_without_parameters() -> None:
 def test_absurd_challenges_take_no_time(line: str) -> None:
     started = time.process_time()
     challenges([line] * 20)
-    assert time.process_time() - started < 2
+    assert time.process_time() - started < 10  # quadratic time would take minutes
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,9 @@ def _rebuilt(found: Found, means: Means, unknown: Sequence[str]) -> tuple[Grade,
     if graded.letter is None:
         return graded, graded.reasons[0] if graded.reasons else ""
     changed = sum(before != now for before, now in zip(found.contents.packages, found.rebuilt, strict=True))
-    return graded, f"{changed} packages would be newer" if changed else "nothing newer is published"
+    if not changed:
+        return graded, "nothing newer is published"
+    return graded, "1 package would be newer" if changed == 1 else f"{changed} packages would be newer"
 
 
 def _unassessed(found: Found, build_age: Age) -> Iterator[Unassessed]:

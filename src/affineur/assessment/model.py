@@ -110,7 +110,7 @@ class Deviation(msgspec.Struct, frozen=True):
     """Where the image's own set-up differs from what its distribution publishes: a finding, in one sentence.
 
     Attributes:
-        kind: `unknown-key`, `unknown-mirror`, `missing-suite`, `pin`, `hold`, `trusted`, `os-release`, `phased` …
+        kind: `unknown-key`, `missing-suite`, `missing-repository`, `pin`, `hold`, `trusted`, `gpgcheck`, `os-release` …
     """
 
     kind: str

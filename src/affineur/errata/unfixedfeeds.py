@@ -17,7 +17,6 @@ from affineur.errata.archives import FEED_BUDGET_S, OLD_AFTER, RECHECK_AFTER_S
 from affineur.errata.debiantracker import MAX_TRACKER_BYTES
 from affineur.errata.feeds import Feeds
 from affineur.errata.fetching import Fetching, Web
-from affineur.errata.publishers import publishes
 from affineur.errata.severity import Rating
 from affineur.errata.statements import Statement, covered, said
 from affineur.errata.unfixed import WHAT, Unfixed, UnfixedCVE, named, present, vendor_rating
@@ -76,8 +75,7 @@ class UnfixedFeeds:
         """Find the flaws without a fix of these packages. Raises nothing: what cannot be read is not told."""
         vendor = VENDORS.get(distribution.id)
         if vendor is None:
-            _, statement = publishes(distribution.id)
-            return Unfixed.nothing(f"no vendor's word on flaws without a fix is read for it. {statement}")
+            return Unfixed.nothing(f"no vendor's word on flaws without a fix is read for {distribution.id} here")
         why = vendor.missing
         place = self._places.get(vendor.name, "")
         if place:

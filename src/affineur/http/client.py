@@ -337,6 +337,8 @@ class Client:
     def _said(self, body: bytes) -> str:
         """A server's own words, on one line and without control characters or secrets."""
         text = body[:2048].decode("utf-8", errors="replace")
+        if text.lstrip()[:1] == "<":  # a page for a browser: its status says as much
+            return ""
         return self.hidden(" ".join("".join(c if c.isprintable() else " " for c in text).split()))
 
     def _account(self, host: str, port: int) -> Account:

@@ -149,7 +149,7 @@ def _counted(updates: list[Update]) -> str:
     said = [f"Updates: {len(updates)}", f"{security} for security", f"{len(updates) - security - untold} other"]
     said += [f"{untold} could not be told"] if untold else []
     said += [f"{sum(u.held for u in updates)} held"] if any(u.held for u in updates) else []
-    unnoticed = sum(not update.errata for update in updates)
+    unnoticed = sum(all(each.startswith("changelog:") for each in update.errata) for update in updates)
     said += [f"{unnoticed} that no notice speaks of"] if unnoticed else []
     phased = sum(update.phased is not None for update in updates)
     said += [f"{phased} phased"] if phased else []

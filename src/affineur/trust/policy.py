@@ -148,7 +148,7 @@ def meanings(policy: Policy) -> Iterator[tuple[str, str]]:
         unknown = _otherwise(policy.lifecycle.unknown, "status")
         yield "lifecycle", f"the release's support must not be {rejected}{warned}; {unknown}"
     if policy.metadata and policy.metadata.verified:
-        yield "metadata.verified", "every suite that the answer rests on must be signed by a key that may sign it"
+        yield "metadata.verified", "every suite that the answer rests on must be known to be the distribution's own"
     if policy.metadata and policy.metadata.fresh:
         yield "metadata.fresh", "every such suite must be neither expired, nor stale, nor older than one seen before"
     if policy.build_age_max_days is not None:

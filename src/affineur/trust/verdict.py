@@ -21,7 +21,7 @@ class SuiteState(msgspec.Struct, frozen=True):
     """A suite that the answer rests on.
 
     Attributes:
-        verified: signed by a key that may sign it: yes, no, or None: could not be told.
+        verified: known to be the distribution's own: yes, no, or None: could not be told.
         fresh: neither expired, nor stale, nor rolled back; likewise.
         because: why not, in a sentence; empty where both are True.
     """

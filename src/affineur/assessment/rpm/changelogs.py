@@ -80,7 +80,7 @@ def described(
             elif size is None:
                 problems.append(Unassessed(name, "it has no other.xml, or does not say how large it is"))
             elif size > budget:
-                why = f"other.xml has {size} bytes, more than are left of feeds.changelog_bytes ({budget})"
+                why = f"other.xml has {size} bytes, more than are left of feeds.changelog-bytes ({budget})"
                 problems.append(Unassessed(name, why))
             else:
                 budget -= size

@@ -16,7 +16,7 @@ __all__ = ["evidence", "states", "suite_facts"]
 _HOW = {
     "key": "is signed by the pinned key {}",
     "metalink": "is the one that the metalink of {} names",
-    "tls": "was served by {} over TLS",
+    "tls": "was served by {}",
 }
 
 
@@ -102,5 +102,7 @@ def evidence(places: Iterable[Place], now: datetime) -> Iterator[Evidence]:
         seen.add(fetched.digest)
         dated = f" of {fetched.repomd.made:%Y-%m-%d}" if fetched.repomd.made else ""
         how = _HOW.get(fetched.trust.how, "is vouched for by nobody who counts").format(fetched.trust.by)
+        if fetched.trust.how == "tls" and fetched.url.startswith("https:"):
+            how += " over TLS"
         what = f"repomd.xml of {fetched.repository.id}{dated} {how}"
         yield Evidence(what, fetched.url, fetched.digest, now)

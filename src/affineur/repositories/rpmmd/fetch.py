@@ -248,7 +248,7 @@ class Fetcher:
             digest = f"sha256:{hashlib.sha256(best.content).hexdigest()}"
             self._mirrors_of[digest] = tuple(mirrors.bases[: MIRRORS_TRIED * 2])
             late = (f"{shown(best.final)}: older than the newest state that the metalink names",) if best.age else ()
-            return msgspec.structs.replace(best, problems=(*mirrors.problems, *late))
+            return msgspec.structs.replace(best, problems=late)
         more = len(mirrors.bases) - MIRRORS_TRIED
         if more > 0:
             reasons.append(f"{more} more mirrors were not tried")

@@ -87,7 +87,7 @@ def _published(
             fetched,
             verified=True,
             fresh=None if unknown else late is None,
-            from_image=fetched.digest in own,
+            from_image=bool(here) or fetched.digest in own,
             problems=(*fetched.problems, *((f"{fetched.url}: {late}",) if late else ())),
         )
         if found.complete:

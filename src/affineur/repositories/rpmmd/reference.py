@@ -74,7 +74,8 @@ def references_for(
     """
     found = {each.name: each for each in _known(os_release, architecture, entitled)}
     for each in own:
-        if each.distribution == os_release.id and each.release in ("", os_release.version_id):
+        version = os_release.version_id
+        if each.distribution == os_release.id and each.release in ("", version, version.partition(".")[0]):
             found[each.name] = each
     if found:
         return tuple(found.values())
