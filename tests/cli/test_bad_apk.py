@@ -475,7 +475,7 @@ def test_versions_that_are_newer_than_all_that_is_published(updated: BentWorld) 
 
 
 @pytest.mark.parametrize(
-    "version", ["latest", "1-r", "\u0661", "-", "1_alpha_beta_pre_rcx", "1.1.1t-r0; true", "9" * 900 + "x"]
+    "version", ["latest", "1-r", "\u0661", "-", "1_alpha_beta_pre_rcx", "1.1.1t-r0; true", "9" * 900 + "xy"]
 )
 def test_a_version_that_is_none(updated: BentWorld, version: str) -> None:
     """Whether it lacks the fix nobody can say, wherever in the order it would stand."""
