@@ -62,6 +62,13 @@ ODD = {
 NAMES = {"metadata.example": "169.254.169.254", "intranet.example": "10.1.2.3", "localhost": "127.0.0.1"}
 
 
+def each_in(urls: list[str]) -> list[tuple[str, str]]:
+    """Every URL as baseurl, every third in a list's place."""
+    return [("baseurl", url) for url in urls] + [
+        (option, url) for option in ("mirrorlist", "metalink") for url in urls[::3]
+    ]
+
+
 @pytest.fixture
 def public(rpm: RpmStage) -> RpmStage:
     """The image lies in a registry of the internet; it lacks nothing, and would be an A."""
@@ -82,8 +89,7 @@ def asked_inside(stage: RpmStage) -> list[str]:
     return [path for path in stage.places.requests if path.startswith(("x/", "latest"))]
 
 
-@pytest.mark.parametrize("option", ["baseurl", "mirrorlist", "metalink"])
-@pytest.mark.parametrize("url", TRAPS)
+@pytest.mark.parametrize(("option", "url"), each_in(list(TRAPS)))
 def test_a_repository_of_the_image(public: RpmStage, option: str, url: str) -> None:
     """The letter rests on the distribution's own; of the image's, it is said why it was not asked."""
     public.more = f"[trap]\n{option}={url.replace('PORT', str(public.places.port))}\ngpgcheck=1\n"
@@ -96,8 +102,7 @@ def test_a_repository_of_the_image(public: RpmStage, option: str, url: str) -> N
     assert ("credentials" in {each["kind"] for each in document["deviations"]}) == ("secret" in url)
 
 
-@pytest.mark.parametrize("option", ["baseurl", "mirrorlist", "metalink"])
-@pytest.mark.parametrize("url", ODD)
+@pytest.mark.parametrize(("option", "url"), each_in(list(ODD)))
 def test_a_repository_that_is_no_place(public: RpmStage, option: str, url: str) -> None:
     public.more = f"[trap]\n{option}={url}\ngpgcheck=1\n"
     document = judged(public.run(*ASSESS))
@@ -131,8 +136,10 @@ TARGETS = [
 ]
 
 
-@pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("what", ["repomd.xml", "primary.gz", "list"])
+@pytest.mark.parametrize(
+    ("what", "target"),
+    [(what, each) for what in ("repomd.xml", "primary.gz", "list") for each in TARGETS[:: 1 + (what != "list")]],
+)
 def test_a_redirect_of_a_mirror(public: RpmStage, what: str, target: str) -> None:
     target = target.replace("PORT", str(public.places.port))
     own = BentRepository("own", mirror(public, "own/"), [Rpm("httpd", "9-1", "x86_64")])
@@ -262,8 +269,11 @@ def test_a_metalink_of_nobody_vouches_for_nothing(public: RpmStage) -> None:
 ANSWERS = [Answer(404), Answer(403), Answer(401), Answer(500), Answer(503), Answer(429), Answer(204), Answer(200)]
 
 
-@pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: str(answer.status))
-@pytest.mark.parametrize("what", ["repomd", "primary", "updateinfo"])
+@pytest.mark.parametrize(
+    ("what", "answer"),
+    [("repomd", each) for each in ANSWERS]
+    + [(what, each) for what in ("primary", "updateinfo") for each in ANSWERS[::3]],
+)
 def test_a_server_that_has_nothing(public: RpmStage, what: str, answer: Answer) -> None:
     if what == "repomd":
         public.appstream.repomd = answer
