@@ -387,3 +387,39 @@ def test_other_commands_end_as_well(updated: RpmStage) -> None:
     assert updated.run("updates").code == 4
     assert updated.run("cves", publish=False).code == 3
     assert updated.run("packages", publish=False).code == 0
+
+
+ODD = "\u202e\u009b31m\u2028\u200b\ufeff<b>|`$(x)`"
+
+
+@pytest.mark.parametrize(
+    "command", ["updates", "updates --list", "updates --errata", "cves", "assess", "assess markdown"]
+)
+def test_a_repository_of_the_images_own_with_odd_texts(rpm: RpmStage, command: str) -> None:
+    """Whoever makes the image chooses them all; no terminal acts on them."""
+    own = BentRepository("own", "https://mirror.example/own/", [Rpm("httpd", f"9-1.{ODD}", "x86_64", vendor=ODD)])
+    own.notices = [
+        rpm.notice("ID-" + ODD.replace("<", "&lt;"), severity="Critical").replace(
+            "an update", ODD.replace("<", "&lt;")
+        ),
+        rpm.notice("A" * 4000, cves=["CVE-2026-1"], severity=ODD.replace("<", "&lt;")),
+    ]
+    own.options = {"name": ODD}
+    rpm.reached.append("https://mirror.example")
+    rpm.repositories.append(own)
+    name, *options = command.split()
+    if name == "assess" and options:
+        options = ["--format", "markdown"]
+    done = rpm.run(name, *options)
+    assert done.code in (0, 1, 3)
+    for character in ("\x1b", "\x9b", "\u202e", "\u2028"):
+        assert character not in done.out, command
+
+
+def test_hundreds_of_thousands_of_keys(updated: RpmStage) -> None:
+    """Each may be anywhere in the layers."""
+    keys = [" ".join(f"file:///keys/{n}/{k}" for k in range(100)) for n in range(1000)]
+    updated.more = "".join(
+        f"[k{n}]\nbaseurl=https://m.example/{n}/\nrepo_gpgcheck=1\ngpgkey={each}\n" for n, each in enumerate(keys)
+    )
+    refused(updated.run(*ASSESS), 5, "more than 10000 further files")
