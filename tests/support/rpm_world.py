@@ -11,7 +11,9 @@ says itself.
 """
 
 import hashlib
+import os
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -221,6 +223,20 @@ class RpmWorld:
         )
         words = [command, "--settings", str(config), *arguments, self.publish()]
         return started(self.folder, words, SSL_CERT_FILE=str(self.authority.folder / "ca.crt"))
+
+    def zypper_updates(self) -> list[str]:
+        """`name.arch version repository` of each line of Debian's `zypper list-updates`, sorted."""
+        rpms.needed("zypper")
+        folder = self.root / "etc/zypp/repos.d"
+        folder.mkdir(parents=True, exist_ok=True)
+        places: dict[str, Path | str] = {name: self.place(url) for name, url in self.urls.items()}
+        (folder / "test.repo").write_text(rpms.repository_file(places, autorefresh="1"))
+        command = ["zypper", "--root", str(self.root), "--non-interactive", "--no-gpg-checks", "list-updates"]
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=120, check=True, env=os.environ | {"LC_ALL": "C"}
+        )
+        rows = [[cell.strip() for cell in line.split("|")] for line in done.stdout.splitlines()]
+        return sorted(f"{row[2]}.{row[5]} {row[4]} {row[1]}" for row in rows if len(row) == 6 and row[0] == "v")
 
     def dnf(self, *arguments: str, **more: Any) -> list[str]:
         """The lines that Debian's dnf prints of the same root and repositories, without empty ones."""

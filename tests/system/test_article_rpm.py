@@ -1,14 +1,14 @@
-"""The article's Red Hat image: the three lines that yum prints inside, through the command, with an entitlement."""
+"""The article's Red Hat and Fedora images: what yum and dnf print inside, through the command."""
 
 from pathlib import Path
 
 import pytest
 
 from support.redhat import ARTICLE, notices_of_the_article
-from support.rpm_world import RpmWorld, updateinfo
+from support.rpm_world import RpmWorld, notice, updateinfo
 from support.rpmdb import database
 
-pytestmark = [pytest.mark.system, pytest.mark.corpus]
+pytestmark = pytest.mark.system
 
 RHEL_7 = (
     b'NAME="Red Hat Enterprise Linux Server"\nID="rhel"\nVERSION_ID="7.6"\nPRETTY_NAME="Red Hat Enterprise Linux"\n'
@@ -16,6 +16,7 @@ RHEL_7 = (
 SERVER = "https://cdn.redhat.com/content/dist/rhel/server/7/7Server/x86_64/os"
 
 
+@pytest.mark.corpus
 def test_red_hats_notices_of_an_entitled_repository(corpus: Path, tmp_path: Path) -> None:
     with RpmWorld(tmp_path, os_release=RHEL_7, host="https://cdn.redhat.com") as world:
         name, content = database(corpus, "centos7-httpd24")
@@ -51,3 +52,30 @@ def test_red_hats_notices_of_an_entitled_repository(corpus: Path, tmp_path: Path
         "CVE-2019-9636",
     ]
     assert assessment["lifecycle"]["support"] == "paid-only"
+
+
+FEDORA = b'NAME="Fedora Linux"\nID="fedora"\nVERSION_ID="43"\nPRETTY_NAME="Fedora Linux 43 (Container Image)"\n'
+SUMMARY = """\
+Updates Information Summary: available
+    5 Security notice(s)
+        1 Moderate Security notice(s)
+        2 Low Security notice(s)
+    3 Bugfix notice(s)
+    2 Enhancement notice(s)
+"""
+
+
+def test_fedoras_summary(tmp_path: Path) -> None:
+    """Two of the five have the severity "None", which dnf counts in no part."""
+    kinds = [("security", word) for word in ("Moderate", "Low", "Low", "None", "None")]
+    kinds += [("bugfix", "None")] * 3 + [("enhancement", "None")] * 2
+    with RpmWorld(tmp_path, os_release=FEDORA, host="https://dl.fedoraproject.org") as world:
+        world.install(*(world.build(f"p{number}", "1", "1.fc43") for number in range(len(kinds))))
+        notices = [
+            notice(f"FEDORA-2026-{number}", [(f"p{number}", "2-1.fc43", "x86_64", "")], kind=kind, severity=word)
+            for number, (kind, word) in enumerate(kinds)
+        ]
+        world.repository("updates", [], "pub/updates/43", updateinfo=updateinfo(*notices))
+        printed = world.run("updates").out
+        assert "\n".join(world.dnf("updateinfo", "summary")) + "\n" == SUMMARY
+    assert printed.endswith(SUMMARY)

@@ -134,6 +134,8 @@ def test_a_family(family: Family, registry: str, tmp_path: Path) -> None:
         errata = world.run("updates", "--errata").out
         dnf = world.dnf("check-update", releasever=family.version)
         notices = world.dnf("updateinfo", "list", releasever=family.version)
+        if world.repo_folder.startswith("etc/zypp"):
+            assert sorted(" ".join(line.split()) for line in listed.splitlines()) == world.zypper_updates()
     assert [line.split() for line in listed.splitlines()] == [line.split() for line in dnf]
     assert sorted(line.split()[2] for line in errata.splitlines()) == sorted(line.split()[2] for line in notices)
     assert (len(dnf), len(notices)) == (2, 2 if family.prefix else 0)
