@@ -20,9 +20,9 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from affineur.errata.builds import listed, match_builds
+from affineur.errata.rpm.builds import listed, match_builds
 from affineur.errata.notices import list_lines
-from affineur.errata.updateinfo import read_updateinfo
+from affineur.errata.rpm.updateinfo import read_updateinfo
 from affineur.packages.versions.rpm import key
 from support import rpms
 from support.rpm_roots import Rpm, record

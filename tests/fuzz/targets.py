@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from affineur.errata import csaf, ubuntuvex
-from affineur.errata.builds import listed, match_builds
-from affineur.errata.debiantracker import tracked
+from affineur.errata.apk.secfixes import read_secdb
 from affineur.errata.notices import list_lines, summary_lines
-from affineur.errata.osvopen import left_open
-from affineur.errata.secfixes import read_secdb
-from affineur.errata.statements import Statement, Statements
-from affineur.errata.updateinfo import read_updateinfo
+from affineur.errata.rpm.builds import listed, match_builds
+from affineur.errata.rpm.updateinfo import read_updateinfo
+from affineur.errata.unfixed import csaf, ubuntuvex
+from affineur.errata.unfixed.debiantracker import tracked
+from affineur.errata.unfixed.osvopen import left_open
+from affineur.errata.unfixed.statements import Statement, Statements
 from affineur.errors import ContentError, Error, ForbiddenAddress, InputError, InvalidReference, MalformedDocument
 from affineur.http.client import Client
 from affineur.http.response import Headers, Response, retry_after_s

@@ -15,7 +15,7 @@ from affineur.settings import Settings
 
 if TYPE_CHECKING:
     from affineur.errata.feeds import Feeds
-    from affineur.errata.unfixedfeeds import UnfixedFeeds
+    from affineur.errata.unfixed.feeds import UnfixedFeeds
     from affineur.http.client import Client
     from affineur.store.feeds import Texts
     from affineur.store.offers import OfferStore

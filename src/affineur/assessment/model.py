@@ -9,7 +9,7 @@ import msgspec
 
 from affineur.errata.erratum import CVE, Erratum
 from affineur.errata.notices import Notice
-from affineur.errata.unfixed import UnfixedCVE
+from affineur.errata.unfixed.model import UnfixedCVE
 from affineur.evidence import Evidence, Unassessed
 from affineur.repositories.update import Obsoleting, Update
 from affineur.trust.model import Grade, Lifecycle, Verdict

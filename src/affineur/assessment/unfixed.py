@@ -4,8 +4,8 @@ import msgspec
 
 from affineur.assessment.contents import Contents
 from affineur.assessment.model import Assessment
-from affineur.errata.unfixed import apart
-from affineur.errata.unfixedfeeds import UnfixedFeeds
+from affineur.errata.unfixed.feeds import UnfixedFeeds
+from affineur.errata.unfixed.model import apart
 
 __all__ = ["with_unfixed"]
 

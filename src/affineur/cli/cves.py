@@ -38,7 +38,7 @@ def cves(
 
     Exits with 3 where something could not be told; with --unfixed, if it is about flaws without a fix.
     """
-    from affineur.errata.unfixed import WHAT
+    from affineur.errata.unfixed.model import WHAT
 
     assessment = session.assess(reference, None, None, entitlement_dir, unfixed=only != "fixed")
     if output == "json":

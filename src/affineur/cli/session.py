@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from affineur.assessment.model import Assessment
     from affineur.cli.progress import ShownProgress
     from affineur.errata.feeds import Feeds
-    from affineur.errata.unfixedfeeds import UnfixedFeeds
+    from affineur.errata.unfixed.feeds import UnfixedFeeds
     from affineur.http.addresses import AddressPolicy
     from affineur.http.client import Client
     from affineur.http.mirrors import MirrorMap
@@ -247,7 +247,7 @@ class Session:
     @cached_property
     def unfixed(self) -> "UnfixedFeeds":
         """Vendors' word on flaws without a fix."""
-        from affineur.errata.unfixedfeeds import UnfixedFeeds
+        from affineur.errata.unfixed.feeds import UnfixedFeeds
         from affineur.store.feeds import FeedStore
 
         chosen = self.settings.feeds

@@ -17,6 +17,9 @@ __all__ = ["updates"]
 BEARING = ("updates", "packages", "layer ", "/")
 """Beginnings of what, where it could not be told, leaves out what is installed or on offer: layers, links, files."""
 
+SHOWN = 5
+"""Reasons that are shown beside a bare list."""
+
 
 @click.command(
     epilog="""\b
@@ -61,7 +64,25 @@ def updates(
         from affineur.report.lists import render_updates
 
         write(render_updates(assessment, **page(), listed=listed, errata=errata, security_only=security_only))
-    ctx.exit(_exit_code(assessment))
+    code = _exit_code(assessment)
+    if code and output != "json" and (listed or errata):
+        _say_why(assessment)
+    ctx.exit(code)
+
+
+def _say_why(assessment: "Assessment") -> None:
+    """A bare list has no place for what could not be told: that goes beside it, to stderr."""
+    from affineur.report.escape import shortened, visible
+
+    own = [suite for suite in assessment.suites if suite.role != "reference"]
+    found = [f"{suite.suite}: {suite.problems[0]}" for suite in own if suite.problems]
+    found += [f"{item.what}: {item.why}" for item in assessment.unassessed if item.what.startswith(BEARING)]
+    if not own:
+        found.append("the image names no repository that could be asked")
+    for reason in found[:SHOWN]:
+        click.echo(f"affineur: {visible(shortened(reason, 500))}", err=True)
+    if len(found) > SHOWN:
+        click.echo(f"affineur: and {len(found) - SHOWN} more, which `updates` without --list or --errata has", err=True)
 
 
 def _exit_code(assessment: "Assessment") -> int:

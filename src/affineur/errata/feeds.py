@@ -15,7 +15,7 @@ from affineur.errata.noticed import Noticed
 from affineur.errata.publishers import Ecosystems, ecosystems
 from affineur.errata.rating import rating_here, rerated
 from affineur.errata.severity import Rating, table_digest
-from affineur.errata.statements import Statement, covered, said
+from affineur.errata.unfixed.statements import Statement, covered, said
 from affineur.errors import ContentError
 from affineur.evidence import Evidence, Unassessed
 from affineur.packages.osrelease import Release

@@ -9,10 +9,10 @@ from affineur.errata.archive import Record
 from affineur.errata.erratum import Erratum
 from affineur.errata.match import affects
 from affineur.errata.osv import CVERating, Notice, cve_of, modified_of, read_record
-from affineur.errata.osvopen import left_open
 from affineur.errata.publishers import Ecosystems
 from affineur.errata.rating import as_erratum
-from affineur.errata.statements import Statements
+from affineur.errata.unfixed.osvopen import left_open
+from affineur.errata.unfixed.statements import Statements
 from affineur.errors import MalformedDocument
 from affineur.evidence import Unassessed
 from affineur.store.feeds import FeedIndex

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from affineur.assessment.model import Assessment
 from affineur.errata.erratum import CVE, Severity
 from affineur.errata.notices import Notice, list_lines, summary_lines
-from affineur.errata.unfixed import WHAT, Status, UnfixedCVE
+from affineur.errata.unfixed.model import WHAT, Status, UnfixedCVE
 from affineur.evidence import Unassessed
 from affineur.report import reading
 from affineur.report.documents import CVEs, Packages, Updates

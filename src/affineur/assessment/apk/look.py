@@ -168,7 +168,7 @@ def _noticed(contents: Contents, means: Means, believed: Sequence[OfferedIndex])
     if means.feeds is None:
         why = "no feed of severities and dates is configured (feeds.osv)"
         return Noticed.nothing(f"fixes of {contents.os_release.id}", why)
-    from affineur.errata.secdb import Built, SecDB
+    from affineur.errata.apk.secdb import Built, SecDB
 
     built = Built(offer for each in believed for offer in each.offers)
     installed = lowest_versions([package for package in contents.packages if package.manager == "apk"])

@@ -12,7 +12,7 @@ import msgspec
 
 from affineur.assessment.rpm.place import Place
 from affineur.errata.erratum import Erratum
-from affineur.errata.rpmchangelog import errata_between
+from affineur.errata.rpm.changelog import errata_between
 from affineur.errors import ContentError, SourceError
 from affineur.evidence import Evidence, Unassessed
 from affineur.repositories.rpmmd.model import Fetched

@@ -20,10 +20,10 @@ from affineur.assessment.rpm.origin import foreign, of_another_release, of_unrea
 from affineur.assessment.rpm.place import Place, read_place
 from affineur.assessment.rpm.suites import evidence, states, suite_facts
 from affineur.assessment.sentences import listed
-from affineur.errata import builds, coverage
 from affineur.errata.erratum import Erratum
 from affineur.errata.publishers import publishes
-from affineur.errata.rpmchangelog import mentions
+from affineur.errata.rpm import builds, coverage
+from affineur.errata.rpm.changelog import mentions
 from affineur.errors import ContentError
 from affineur.evidence import Unassessed
 from affineur.http.addresses import Reach

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from affineur.errata.erratum import Erratum
-from affineur.errata.updateinfo import read_updateinfo
+from affineur.errata.rpm.updateinfo import read_updateinfo
 from affineur.errors import ContentError, SourceError
 from affineur.repositories.rpmmd.fetch import Fetcher
 from affineur.repositories.rpmmd.filters import Offered

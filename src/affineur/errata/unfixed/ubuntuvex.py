@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import msgspec
 
 from affineur.errata.osv import cve_of
-from affineur.errata.statements import Statement, Status
+from affineur.errata.unfixed.statements import Statement, Status
 from affineur.errors import MalformedDocument
 
 __all__ = ["stated"]

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from affineur.errata.apk.secdb import Built, SecDB, databases
+from affineur.errata.apk.secfixes import read_secdb
 from affineur.errata.feeds import Feeds
 from affineur.errata.match import cves, errata_of_updates, match
-from affineur.errata.secdb import Built, SecDB, databases
-from affineur.errata.secfixes import read_secdb
 from affineur.errors import ContentError, LimitExceeded, MalformedDocument, NotFound
 from affineur.http.response import Headers, Response
 from affineur.packages.inventory import Package
@@ -250,7 +250,7 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     content = secdb(a={"1-r0": ["CVE-2019-1000", "CVE-2019-1001"], "2-r0": ["CVE-2019-1002"]})
     for name, value in (("MAX_BYTES", 10), ("MAX_FIXES", 1), ("MAX_IDS", 1)):
         with monkeypatch.context() as patch:
-            patch.setattr(f"affineur.errata.secfixes.{name}", value)
+            patch.setattr(f"affineur.errata.apk.secfixes.{name}", value)
             with pytest.raises(LimitExceeded):
                 list(read_secdb(content, "x"))
     with pytest.raises(MalformedDocument):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from affineur.errata.osv import cve_of
-from affineur.errata.statements import Statement, Status
+from affineur.errata.unfixed.statements import Statement, Status
 from affineur.errors import LimitExceeded, MalformedDocument
 from affineur.packages.versions.deb import key
 

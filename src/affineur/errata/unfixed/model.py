@@ -10,7 +10,7 @@ import msgspec
 
 from affineur.errata.erratum import Severity
 from affineur.errata.severity import Rating, of_word
-from affineur.errata.statements import Statement, Status
+from affineur.errata.unfixed.statements import Statement, Status
 from affineur.evidence import Evidence, Unassessed
 from affineur.packages.inventory import Package
 from affineur.packages.versions.order import order_of

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
-from affineur.errata.builds import (
+from affineur.errata.erratum import Build, Erratum, Severity
+from affineur.errata.notices import list_lines, summary_lines
+from affineur.errata.rpm.builds import (
     active_contexts,
     errata_of_updates,
     joined,
     listed,
     match_builds,
 )
-from affineur.errata.erratum import Build, Erratum, Severity
-from affineur.errata.notices import list_lines, summary_lines
 from affineur.packages.inventory import Package
 from affineur.repositories.rpmmd.modules import ModuleStream
 from affineur.repositories.update import Update

@@ -14,13 +14,13 @@ from urllib.parse import unquote, urlsplit
 
 from affineur.errata.archive import MAX_DOCUMENT_BYTES, Record, tarred_records, zipped_records
 from affineur.errata.archives import FEED_BUDGET_S, OLD_AFTER, RECHECK_AFTER_S
-from affineur.errata.debiantracker import MAX_TRACKER_BYTES
 from affineur.errata.feeds import Feeds
 from affineur.errata.fetching import Fetching, Web
 from affineur.errata.severity import Rating
-from affineur.errata.statements import Statement, covered, said
-from affineur.errata.unfixed import WHAT, Unfixed, UnfixedCVE, named, present, vendor_rating
-from affineur.errata.vendors import VENDORS, Read, Vendor, index_name, read, version_of
+from affineur.errata.unfixed.debiantracker import MAX_TRACKER_BYTES
+from affineur.errata.unfixed.model import WHAT, Unfixed, UnfixedCVE, named, present, vendor_rating
+from affineur.errata.unfixed.statements import Statement, covered, said
+from affineur.errata.unfixed.vendors import VENDORS, Read, Vendor, index_name, read, version_of
 from affineur.errors import ContentError, LimitExceeded, SourceError
 from affineur.evidence import Evidence, Unassessed
 from affineur.http.addresses import Reach

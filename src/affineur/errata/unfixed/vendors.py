@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from affineur.errata import csaf, ubuntuvex
 from affineur.errata.archive import Record
-from affineur.errata.debiantracker import tracked
-from affineur.errata.statements import Statement, Statements
+from affineur.errata.unfixed import csaf, ubuntuvex
+from affineur.errata.unfixed.debiantracker import tracked
+from affineur.errata.unfixed.statements import Statement, Statements
 from affineur.errors import MalformedDocument
 from affineur.packages.osrelease import Release
 

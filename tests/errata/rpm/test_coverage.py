@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from affineur.errata.coverage import SLACK, Held, gaps, newest_of, state, uncovered
 from affineur.errata.erratum import Build, Erratum
-from affineur.errata.updateinfo import read_updateinfo
+from affineur.errata.rpm.coverage import SLACK, Held, gaps, newest_of, state, uncovered
+from affineur.errata.rpm.updateinfo import read_updateinfo
 from affineur.repositories.update import Update
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

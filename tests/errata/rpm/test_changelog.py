@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affineur.errata import rpmchangelog
-from affineur.errata.builds import errata_of_updates, match_builds
 from affineur.errata.erratum import Build
-from affineur.errata.rpmchangelog import (
+from affineur.errata.rpm import changelog as module
+from affineur.errata.rpm.builds import errata_of_updates, match_builds
+from affineur.errata.rpm.changelog import (
     Mentions,
     entries_between,
     errata_between,
@@ -152,10 +152,10 @@ def test_the_report_says_how_many_mention_cves_and_since_when() -> None:
 
 
 def test_a_long_changelog_is_read_up_to_the_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rpmchangelog, "MAX_ENTRIES", 3)
+    monkeypatch.setattr(module, "MAX_ENTRIES", 3)
     endless = (entry(f"{n}-1", "- x", n) for n in iter(lambda: 9, 0))
     assert len(entries_between(endless, "1-1", "9-1")[0]) == 3
-    monkeypatch.setattr(rpmchangelog, "MAX_TEXT", 20)
+    monkeypatch.setattr(module, "MAX_TEXT", 20)
     errata, _ = errata_between([entry("9-1", "- CVE-2020-1111\n- CVE-2020-2222")], [update()], WHERE)
     assert errata[0].cves == ("CVE-2020-1111",)
 

@@ -14,8 +14,8 @@ import pytest
 
 from affineur.errata.erratum import Severity
 from affineur.errata.feeds import Feeds
-from affineur.errata.unfixed import WHAT, Status, Unfixed, UnfixedCVE, apart
-from affineur.errata.unfixedfeeds import UnfixedFeeds
+from affineur.errata.unfixed.feeds import UnfixedFeeds
+from affineur.errata.unfixed.model import WHAT, Status, Unfixed, UnfixedCVE, apart
 from affineur.http.client import Client
 from affineur.packages.inventory import Package
 from affineur.store.feeds import FeedStore

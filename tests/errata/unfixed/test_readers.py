@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affineur.errata import csaf, debiantracker, ubuntuvex
-from affineur.errata.debiantracker import tracked
-from affineur.errata.osvopen import left_open
-from affineur.errata.statements import Statement, Status
+from affineur.errata.unfixed import csaf, debiantracker, ubuntuvex
+from affineur.errata.unfixed.debiantracker import tracked
+from affineur.errata.unfixed.osvopen import left_open
+from affineur.errata.unfixed.statements import Statement, Status
 from affineur.errors import LimitExceeded, MalformedDocument
 from support.unfixed import TRACKER, red_hat_document, ubuntu_document
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affineur.errata import updateinfo as module
 from affineur.errata.erratum import Build, Erratum, Severity
-from affineur.errata.updateinfo import moment_of, read_updateinfo
+from affineur.errata.rpm import updateinfo as module
+from affineur.errata.rpm.updateinfo import moment_of, read_updateinfo
 from affineur.errors import ContentError, LimitExceeded, MalformedDocument
 from support.rpm_world import notice, updateinfo
 

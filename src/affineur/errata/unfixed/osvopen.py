@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from affineur.errata.osv import cve_of
-from affineur.errata.statements import Statement, Status
+from affineur.errata.unfixed.statements import Statement, Status
 from affineur.errors import MalformedDocument
 from affineur.packages.versions.deb import key
 

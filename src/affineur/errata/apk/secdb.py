@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from affineur.errata.advisories import Advisories, Flaw
+from affineur.errata.apk.advisories import Advisories, Flaw
+from affineur.errata.apk.secfixes import MAX_BYTES, SecFix, read_secdb
 from affineur.errata.archives import GOOD_FOR
 from affineur.errata.data import data
 from affineur.errata.erratum import Erratum
 from affineur.errata.feeds import Feeds
 from affineur.errata.match import affects
 from affineur.errata.noticed import Noticed
-from affineur.errata.secfixes import MAX_BYTES, SecFix, read_secdb
 from affineur.errata.severity import rank
 from affineur.errors import ContentError, SourceError
 from affineur.evidence import Evidence, Unassessed

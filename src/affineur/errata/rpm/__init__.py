@@ -1,0 +1,1 @@
+"""What rpm distributions say their updates fix: notices in their repositories, and changelogs."""

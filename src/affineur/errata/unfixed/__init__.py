@@ -1,0 +1,1 @@
+"""Known flaws without a fix, and what vendors say of them."""
