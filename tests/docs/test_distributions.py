@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from affineur.errata.publishers import errata_from
-from affineur.errata.vendors import VENDORS
+from affineur.errata.unfixed.vendors import VENDORS
 from affineur.settings import Settings
 from affineur.trust.lifecycle import _look_up, _name
 from support.documents import PROJECT

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from affineur.errata.builds import active_contexts, listed, match_builds
 from affineur.errata.erratum import Erratum
 from affineur.errata.notices import Notice, list_lines, summary_lines
 from affineur.errata.osv import read_record
 from affineur.errata.rating import as_erratum
-from affineur.errata.updateinfo import read_updateinfo
+from affineur.errata.rpm.builds import active_contexts, listed, match_builds
+from affineur.errata.rpm.updateinfo import read_updateinfo
 from affineur.packages.rpm.database import RPM
 from affineur.repositories.rpmmd.modules import read_modules
 from support import rpms

@@ -7,8 +7,8 @@ from random import Random
 
 import pytest
 
-from affineur.errata.builds import match_builds
-from affineur.errata.updateinfo import read_updateinfo
+from affineur.errata.rpm.builds import match_builds
+from affineur.errata.rpm.updateinfo import read_updateinfo
 from support import rpms
 from support.rpm_roots import Rpm, record
 from support.rpm_world import notice, updateinfo
