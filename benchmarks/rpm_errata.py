@@ -20,8 +20,8 @@ from random import Random
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from affineur.errata.rpm.builds import listed, match_builds
 from affineur.errata.notices import list_lines
+from affineur.errata.rpm.builds import listed, match_builds
 from affineur.errata.rpm.updateinfo import read_updateinfo
 from affineur.packages.versions.rpm import key
 from support import rpms
