@@ -52,6 +52,11 @@ def header(package: Rpm) -> bytes:
     return made_rpmdb.header(**tags)
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Says nothing of an asker who left: standard error is the program's that is tested."""
+
+
 class Places:
     """Serves `files`, path without its first slash → bytes or an `Answer`; an endless body is sent up to a limit.
 
@@ -99,7 +104,7 @@ class Places:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
