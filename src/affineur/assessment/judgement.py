@@ -87,7 +87,7 @@ def _several_managers(contents: Contents) -> str | None:
     others = [f"{count} of {manager}" for manager, count in counted.most_common()[1:]]
     if not others:
         return None
-    return f"besides packages of {contents.manager} there are {listed(others)}, of which nothing was asked"
+    return f"besides packages of {contents.manager} there are others, of which nothing was asked: {listed(others)}"
 
 
 def _rebuilt(found: Found, means: Means, unknown: Sequence[str]) -> tuple[Grade, str]:
