@@ -19,7 +19,7 @@ from affineur.repositories.rpmmd.model import Fetched
 from affineur.repositories.rpmmd.other import Entry, read_changelogs
 from affineur.repositories.update import Update
 
-__all__ = ["Described", "bounded", "described"]
+__all__ = ["Described", "described"]
 
 Data = Callable[[Fetched, str], Iterator[bytes]]
 """rpmmd.fetch.Fetcher.data."""
@@ -136,18 +136,6 @@ def _known(place: Place, checksums: Sequence[str], remembered: Remembered | None
 def _key(place: Place, checksum: str) -> str:
     """A package's changelog in one very other.xml: what another repository says of the same package counts nothing."""
     return f"changelog of {checksum} in {_digest(place)}"
-
-
-def bounded(erratum: Erratum, known_on: datetime | None) -> Erratum:
-    """An entry's date is the day on which a packager wrote it; what is known is that the update is out by a later one.
-
-    Args:
-        known_on: when a repository that is believed had the update, UTC.
-    """
-    written = f" ({erratum.issued:%Y-%m-%d})" if erratum.issued else ""
-    return msgspec.structs.replace(
-        erratum, issued=None, updated=erratum.issued, issued_at_latest=known_on, title=f"{erratum.title}{written}"
-    )
 
 
 def _size(place: Place) -> int | None:

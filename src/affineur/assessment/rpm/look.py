@@ -15,7 +15,7 @@ from affineur.assessment.found import Found
 from affineur.assessment.means import Means
 from affineur.assessment.model import Deviation, ForeignPackage
 from affineur.assessment.readers import RPM, RPM_KEYS
-from affineur.assessment.rpm.changelogs import Described, bounded, described
+from affineur.assessment.rpm.changelogs import Described, described
 from affineur.assessment.rpm.origin import foreign, of_another_release, of_unread_repositories
 from affineur.assessment.rpm.place import Place, read_place
 from affineur.assessment.rpm.suites import evidence, states, suite_facts
@@ -88,8 +88,7 @@ def look(contents: Contents, means: Means, reach: Reach) -> Found:
     newer = builds.errata_of_updates(offered, published, read.active)
     gaps = tuple(_gaps(read, newer, means.now))
     said, mentioned = _changelogs(read, newer, trusted, means) if gaps else (Described(), [])
-    known_on = max((made for place in trusted if (made := _made(place))), default=None)
-    published += [bounded(erratum, known_on) for erratum in said.errata if erratum.cves]
+    published += [erratum for erratum in said.errata if erratum.cves]
     newer = builds.errata_of_updates(newer, published, read.active, complete=not gaps)
     findings = [out_by_now(each, means.now) for each in builds.match_builds(contents.packages, published, read.active)]
     rebuilt = upgraded(contents.packages, newer)
@@ -221,10 +220,6 @@ def _all(read: _Read, gaps: Sequence[str]) -> bool:
     roles = {each.fetched.digest for each in read.own if each.fetched.repomd is not None}
     believed = {place.fetched.digest for _, place in read.published if place is not None}
     return not gaps and bool(roles) and roles <= believed
-
-
-def _made(place: Place) -> datetime | None:
-    return place.fetched.repomd.made if place.fetched.repomd else None
 
 
 def _neutral(configuration: RpmConfiguration) -> RpmConfiguration:
