@@ -110,6 +110,7 @@ def test_ubuntus_own_word_goes_before_a_score() -> None:
     severity = [{"type": "CVSS_V3", "score": SEVERE}, {"type": "Ubuntu", "score": "low"}]
     (found,) = ratings(record("UBUNTU-CVE-2024-1000", severity=severity))
     assert (found.cve, found.rating.severity, found.rating.by) == ("CVE-2024-1000", "low", "Ubuntu priority low")
+    assert found.rating.score == 9.8, "the score stands beside it"
 
 
 def test_a_word_that_rates_nothing_leaves_the_highest_score() -> None:

@@ -60,6 +60,7 @@ class Erratum(msgspec.Struct, frozen=True):
         source: URL or name of the feed, or the .deb whose changelog says so.
         paid_only: the fix is for paying customers (Ubuntu Pro); listed apart, never counted as unapplied.
         cve_severities: of each of `cves`, in their order; None where that one is unrated; empty where none is rated.
+        cve_scores: likewise the CVSS base score of each.
         builds: the binary packages that carry the fix, where the notice names those: rpm's name no source versions,
             and have no `fixes`.
         severity_word: the notice's own, as written; None where it has none, and where notices have no severities.
@@ -79,6 +80,7 @@ class Erratum(msgspec.Struct, frozen=True):
     rated_by: str = ""
     paid_only: bool = False
     cve_severities: tuple[Severity | None, ...] = ()
+    cve_scores: tuple[float | None, ...] = ()
     builds: tuple[Build, ...] = ()
     updated: datetime | None = None
     severity_word: str | None = None
@@ -109,7 +111,8 @@ class CVE(msgspec.Struct, frozen=True):
         package: the source package.
         installed, fixed: its versions.
         erratum: id of the erratum that says so.
-        severity: the CVE's own; None where nobody rated it.
+        severity: the CVE's own, by the vendor's word where there is one; None where nobody rated it.
+        score: its CVSS base score; None where it is not known.
         issued: the erratum's date: of its first issue, else of its latest change; of a changelog the entry's.
         source: where the erratum comes from.
     """
@@ -122,3 +125,4 @@ class CVE(msgspec.Struct, frozen=True):
     severity: Severity | None
     issued: datetime | None
     source: str
+    score: float | None = None

@@ -19,7 +19,7 @@ from affineur.store.feeds import FeedIndex
 
 __all__ = ["READER", "Passed", "covers", "cve_ratings", "entries", "looked_up"]
 
-READER = "4"
+READER = "5"
 """Raised whenever what is indexed changes."""
 MAX_BROKEN_NAMED = 100
 _NOTICE, _RATING, _ECOSYSTEM = "notice", "rating", "ecosystem"

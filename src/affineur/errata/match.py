@@ -129,6 +129,7 @@ def cves(findings: Iterable[Finding]) -> list[CVE]:
     for finding in findings:
         erratum = finding.erratum
         severities = erratum.cve_severities or (None,) * len(erratum.cves)
+        scores = erratum.cve_scores or (None,) * len(erratum.cves)
         rows.extend(
             CVE(
                 id=cve,
@@ -139,8 +140,9 @@ def cves(findings: Iterable[Finding]) -> list[CVE]:
                 severity=severity,
                 issued=erratum.issued or erratum.updated,
                 source=erratum.source,
+                score=score,
             )
-            for cve, severity in zip(erratum.cves, severities, strict=True)
+            for cve, severity, score in zip(erratum.cves, severities, scores, strict=True)
         )
     return rows
 

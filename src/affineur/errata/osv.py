@@ -250,14 +250,14 @@ def _cves_named(record: _Record) -> tuple[str, ...]:
 def _ratings(record: _Record, cve: str) -> Iterator[CVERating]:
     by_score = _by_score(record.severity or (), record.id)
     general = _by_word("ubuntu", "Ubuntu priority", (s.score for s in record.severity or () if s.type == "Ubuntu"))
-    general = general or by_score
+    general = _scored(general, by_score) or by_score
     if general:
         yield CVERating(cve, general)
     seen: set[tuple[str, str]] = set()
     for affected in record.affected or ():
         if affected.package is None or (affected.package.ecosystem, affected.package.name) in seen:
             continue
-        special = _special(affected, record.id, by_score)
+        special = _scored(_special(affected, record.id, by_score), by_score)
         if special and special != general:
             seen.add((affected.package.ecosystem, affected.package.name))
             yield CVERating(cve, special, affected.package.ecosystem, affected.package.name)
@@ -276,6 +276,13 @@ def _special(affected: _Affected, record_id: str, by_score: Rating | None) -> Ra
     return rating or _by_score(own, record_id)
 
 
+def _scored(rating: Rating | None, by_score: Rating | None) -> Rating | None:
+    """A vendor's rating, with the score beside it."""
+    if rating is None or rating.score is not None or by_score is None:
+        return rating
+    return msgspec.structs.replace(rating, score=by_score.score)
+
+
 def _by_word(vendor: str, name: str, words: Iterable[str]) -> Rating | None:
     found = ((word, of_word(vendor, word)) for word in words)
     return highest(Rating(severity, f"{name} {word.lower()}") for word, severity in found if severity)
@@ -292,7 +299,7 @@ def _by_score(severities: Iterable[_Severity], record_id: str) -> Rating | None:
             raise MalformedDocument(f"{record_id}: {error}") from error
         severity = of_score(score) if score is not None else None
         if score is not None and severity:
-            ratings.append((score, Rating(severity, f"CVSS {score:.1f}")))
+            ratings.append((score, Rating(severity, f"CVSS {score:.1f}", score)))
     return max(ratings, key=lambda pair: pair[0])[1] if ratings else None
 
 

@@ -41,6 +41,7 @@ def as_erratum(
         rated_by=f"severity={notice.severity_word}" if notice.severity else best.by if best else "",
         paid_only=paid_only,
         cve_severities=_severities(of_cves) if best else (),
+        cve_scores=_scores(of_cves),
         builds=notice.builds,
         severity_word=notice.severity_word,
     )
@@ -58,7 +59,11 @@ def rerated(erratum: Erratum, ratings: Mapping[str, Sequence[CVERating]], ecosys
         best = _best(erratum.cves, of_cves)
         if best:
             return msgspec.structs.replace(
-                erratum, severity=best.severity, rated_by=best.by, cve_severities=_severities(of_cves)
+                erratum,
+                severity=best.severity,
+                rated_by=best.by,
+                cve_severities=_severities(of_cves),
+                cve_scores=_scores(of_cves),
             )
     return erratum
 
@@ -70,6 +75,12 @@ def _best(cves: Iterable[str], ratings: Iterable[Rating | None]) -> Rating | Non
 
 def _severities(ratings: Iterable[Rating | None]) -> tuple[Severity | None, ...]:
     return tuple(rating.severity if rating else None for rating in ratings)
+
+
+def _scores(ratings: Sequence[Rating | None]) -> tuple[float | None, ...]:
+    """Empty where none is known."""
+    scores = tuple(rating.score if rating else None for rating in ratings)
+    return scores if any(score is not None for score in scores) else ()
 
 
 def rating_here(ratings: Sequence[CVERating], ecosystem: str, sources: Collection[str]) -> Rating | None:

@@ -18,10 +18,15 @@ __all__ = ["Rating", "highest", "may_be_worse", "of_score", "of_word", "rank", "
 
 
 class Rating(msgspec.Struct, frozen=True):
-    """A severity and where it comes from, e.g. "CVSS 9.8" or "Ubuntu priority high"."""
+    """A severity and where it comes from, e.g. "CVSS 9.8" or "Ubuntu priority high".
+
+    Attributes:
+        score: the CVSS base score, also where the severity is by a vendor's word; None where there is none.
+    """
 
     severity: Severity
     by: str
+    score: float | None = None
 
 
 class _Table(msgspec.Struct, forbid_unknown_fields=True):

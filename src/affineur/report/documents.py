@@ -54,6 +54,7 @@ class LackedErratum(msgspec.Struct, frozen=True):
     issued_at_latest: datetime | None
     cves: tuple[str, ...]
     cve_severities: tuple[Severity | None, ...]
+    cve_scores: tuple[float | None, ...]
     title: str
     source: str
     rated_by: str

@@ -70,7 +70,8 @@ def render_cves(document: CVEs | Assessment, width: int = 80, colour: bool = Fal
         for cve in sorted(document.cves, key=_worst):
             issued = str(reading.day_of(cve.issued)) if cve.issued else "no date"
             _flaw(page, cve.id, cve.severity, f"{issued:<10}  {cve.erratum}")
-            page.paragraph(f"{cve.package} {cve.installed} → {cve.fixed}", 4)
+            scored = f" (CVSS {cve.score:.1f})" if cve.score is not None else ""
+            page.paragraph(f"{cve.package} {cve.installed} → {cve.fixed}{scored}", 4)
         page.blank()
         page.paragraph(f"CVEs that an update or an erratum fixes: {len({cve.id for cve in document.cves})}", 0)
     if only != "fixed":

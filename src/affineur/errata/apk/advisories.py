@@ -24,7 +24,7 @@ from affineur.errors import ContentError, MalformedDocument
 
 __all__ = ["Advisories", "Flaw"]
 
-READER = "apk-1"
+READER = "apk-2"
 """Raised whenever what is indexed changes."""
 MAX_NAMES = 100  # ids of one record
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -37,6 +37,7 @@ class Flaw(msgspec.Struct, frozen=True, array_like=True):
         id: of the record.
         severity: by its highest CVSS base score; None where it has none.
         rated_by: `CVSS 9.8`.
+        score: that base score; None where it has none.
         published: UTC; when the flaw was made known.
     """
 
@@ -44,6 +45,7 @@ class Flaw(msgspec.Struct, frozen=True, array_like=True):
     severity: Severity | None
     rated_by: str
     published: datetime | None
+    score: float | None = None
 
 
 class _Score(msgspec.Struct):
@@ -127,7 +129,7 @@ def _read(content: bytes) -> tuple[tuple[str, ...], Flaw | None]:
     severity = of_score(best) if best else None
     rated_by = f"CVSS {best:.1f}" if severity else ""
     also = [each.removeprefix("ALPINE-") for each in names]
-    return tuple(dict.fromkeys((*names, *also))), Flaw(record.id, severity, rated_by, published)
+    return tuple(dict.fromkeys((*names, *also))), Flaw(record.id, severity, rated_by, published, best)
 
 
 def _score(given: _Score, record_id: str) -> float | None:

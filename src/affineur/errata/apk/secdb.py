@@ -221,6 +221,7 @@ def _erratum(fix: SecFix, index: FeedIndex, flaws: Mapping[str, Flaw], built: Bu
     first = min(dates, default=None)
     # all its flaws have to be dated: one that is not may have been known before
     exact = first if first and made and len(dates) == len(named) and first >= made else None
+    scores = tuple(flaws[cve].score if cve in flaws else None for cve in fix.cves)
     severities = tuple(flaws[cve].severity if cve in flaws else None for cve in fix.cves)
     return Erratum(
         id=f"secdb:{fix.source}/{fix.version}",
@@ -234,6 +235,7 @@ def _erratum(fix: SecFix, index: FeedIndex, flaws: Mapping[str, Flaw], built: Bu
         issued_at_latest=None if exact else by,
         rated_by=f"{worst.rated_by} of {worst.id}" if worst and worst.severity else "",
         cve_severities=severities if any(severities) else (),
+        cve_scores=scores if any(score is not None for score in scores) else (),
     )
 
 

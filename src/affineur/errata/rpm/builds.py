@@ -221,6 +221,7 @@ def _joined(same: Sequence[Erratum]) -> Erratum:
         issued_at_latest=None if first else min(bounds, default=None),
         cves=tuple(dict.fromkeys(cve for erratum in same for cve in erratum.cves)),
         cve_severities=worst.cve_severities if all(erratum.cves == worst.cves for erratum in same) else (),
+        cve_scores=(),
         builds=tuple(dict.fromkeys(build for erratum in same for build in erratum.builds)),
         updated=max((erratum.updated for erratum in same if erratum.updated), default=None),
         status="" if any(not erratum.status for erratum in same) else worst.status,
