@@ -49,7 +49,7 @@ def test_every_field_of_debians_databases(name: str) -> None:
 
 
 @pytest.mark.system
-@pytest.mark.parametrize("name", ["centos5-plain", "centos6-plain", "centos8-modularitylabel"])
+@pytest.mark.parametrize("name", MANY)
 def test_a_copy_in_sqlite(tmp_path: Path, name: str) -> None:
     content = debian(name)
     folder = sqlite_copy(content, tmp_path / "db")
