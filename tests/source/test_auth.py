@@ -73,9 +73,14 @@ def test_without_parameters() -> None:
 
 @pytest.mark.parametrize("line", [" " * 60_000, "a" * 60_000, "Bearer " + "a, " * 20_000, "Bearer a" + " " * 60_000])
 def test_absurd_challenges_take_no_time(line: str) -> None:
-    started = time.process_time()
-    challenges([line] * 20)
-    assert time.process_time() - started < 10  # quadratic time would take minutes
+    spent = []
+    for _ in range(3):  # the best of three: a busy machine slows one of them, quadratic time all
+        started = time.process_time()
+        challenges([line] * 20)
+        spent.append(time.process_time() - started)
+        if spent[-1] < 2:
+            break
+    assert min(spent) < 2
 
 
 @pytest.mark.parametrize(
