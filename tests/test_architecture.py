@@ -16,6 +16,7 @@ ORDER = [
     {"oci", "streams", "openpgp", "settings"},
     {"http"},
     {"source"},
+    {"target"},
     {"image"},
     {"packages"},
     {"repositories"},
@@ -23,13 +24,15 @@ ORDER = [
     {"errata"},
     {"trust"},
     {"assessment"},
+    {"engines"},
+    {"move"},
     {"report"},
     {"cli"},
     {"__main__"},
 ]
 # Modules of the standard library and elsewhere that reach the network, files, processes, databases or the clock's now.
 WORLD = {"socket", "ssl", "sqlite3", "subprocess", "urllib3", "tempfile", "shutil"}
-MAY_TOUCH_THE_WORLD = {"http", "store", "source", "settings", "openpgp", "cli"}
+MAY_TOUCH_THE_WORLD = {"http", "store", "source", "target", "engines", "settings", "openpgp", "cli"}
 PURE = {"trust"}
 NEVER_IN_PURE = WORLD | {"time", "os", "pathlib", "threading", "http"}
 # What a command may import before it knows that it needs it: start-up time is felt at every call.

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affineur.errors import DigestMismatch, MalformedDocument, SizeMismatch, UnsupportedContent
-from affineur.oci.blob import verified
+from affineur.oci.blob import Verification, rest, verified
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 
@@ -54,3 +54,27 @@ def test_embedded_data_is_held_to_its_own_descriptor() -> None:
     for data in ("e30", "W10=", "e30=e30=", "!!!!"):
         with pytest.raises(MalformedDocument):
             Descriptor("a/b", Digest.of(b"{}"), 2, data=data).embedded()
+
+
+@given(st.lists(st.binary(max_size=20), min_size=1), st.data())
+def test_a_check_goes_on_from_any_copy_of_it(chunks: list[bytes], data: st.DataObject) -> None:
+    content = b"".join(chunks)
+    verification = Verification(promise(content))
+    states = [verification.copy()]
+    for _ in verified(chunks, verification, "x"):
+        states.append(verification.copy())
+    begun = data.draw(st.sampled_from(states)).copy()
+    start = begun.received
+    assert b"".join(verified(rest(chunks, begun), begun, "x")) == content[start:]
+
+
+def test_a_check_that_goes_on_minds_other_bytes() -> None:
+    begun = Verification(promise(b"abcdef"))
+    begun.take(b"abc", "x")
+    with pytest.raises(DigestMismatch):
+        list(verified([b"deg"], begun.copy(), "x"))
+    with pytest.raises(SizeMismatch):
+        list(verified([b"defg"], begun.copy(), "x"))
+    with pytest.raises(SizeMismatch):
+        list(verified([b"de"], begun.copy(), "x"))
+    assert list(verified([b"def"], begun, "x")) == [b"def"]

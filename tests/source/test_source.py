@@ -12,6 +12,7 @@ from affineur.errors import DigestMismatch, NotFound, SizeMismatch, UnsupportedC
 from affineur.http.addresses import AddressPolicy
 from affineur.http.client import Client
 from affineur.image.image import open_image, read_child
+from affineur.oci.blob import Verification
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.platform import parse_platform
@@ -164,6 +165,21 @@ def test_a_blob_is_whole_or_an_error(place: Place) -> None:
     for wrong in (-1, +1):
         with pytest.raises(SizeMismatch):
             list(source.blob(Descriptor(promise.media_type, promise.digest, promise.size + wrong)))
+
+
+def test_a_blob_goes_on_where_its_check_stands(place: Place) -> None:
+    source = place.open("1")
+    promise = open_image(source).layers[0]
+    whole = b"".join(source.blob(promise))
+    for start in (0, 1, promise.size - 1, promise.size):
+        begun = Verification(promise)
+        begun.take(whole[:start], "x")
+        assert b"".join(source.blob(promise, begun.copy())) == whole[start:]
+        other = Verification(promise)
+        other.take(bytes(start), "x")
+        if start:
+            with pytest.raises(DigestMismatch):
+                list(source.blob(promise, other))
 
 
 def test_chunks_are_bounded(place: Place) -> None:

@@ -7,7 +7,7 @@ are the children of an index, `HEX` are configs and layers; `version` and `signa
 from collections.abc import Iterator
 
 from affineur.errors import DigestMismatch, NotFound, SizeMismatch
-from affineur.oci.blob import verified
+from affineur.oci.blob import Verification, rest, verified
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import MAX_DOCUMENT_BYTES, Document
@@ -54,13 +54,13 @@ class DirectorySource:
             raise DigestMismatch(what, digest, known_as)
         return Document(found, "", digest, what)
 
-    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+    def blob(self, descriptor: Descriptor, begun: Verification | None = None) -> Iterator[bytes]:
         """See `Source`."""
         embedded = descriptor.embedded()
         if embedded is not None:
-            yield embedded
+            yield from rest((embedded,), begun)
             return
-        descriptor.digest.hasher()  # what cannot be verified is not looked for
+        verification = begun or Verification(descriptor)  # what cannot be verified is not looked for
         name = descriptor.digest.encoded
         what = f"{self.reference.name}: blob {descriptor.digest}"
         try:
@@ -69,7 +69,7 @@ class DirectorySource:
             raise NotFound(f"{what} is not in the folder") from problem
         if size != descriptor.size:
             raise SizeMismatch(what, descriptor.size, size)
-        yield from verified(self._files.chunks(name), descriptor, what)
+        yield from verified(rest(self._files.chunks(name), verification), verification, what)
 
     def referrers(self, digest: Digest, artifact_type: str | None = None) -> Referrers:
         """See `Source`: such a place has one image, or several, and nothing that speaks of them."""

@@ -13,7 +13,7 @@ from threading import Lock
 import msgspec
 
 from affineur.errors import InvalidReference, MalformedDocument, NotFound
-from affineur.oci.blob import verified
+from affineur.oci.blob import Verification, rest, verified
 from affineur.oci.config import read_config
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
@@ -80,21 +80,21 @@ class DockerArchiveSource:
             raise NotFound(f"{self.reference}: no manifest {wanted}; the one made for this image is {document.digest}")
         return msgspec.structs.replace(document, digest=Digest(wanted))
 
-    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+    def blob(self, descriptor: Descriptor, begun: Verification | None = None) -> Iterator[bytes]:
         """See `Source`."""
         embedded = descriptor.embedded()
         if embedded is not None:
-            yield embedded
+            yield from rest((embedded,), begun)
             return
         digest = descriptor.digest
-        digest.hasher()  # what cannot be verified is not looked for
+        verification = begun or Verification(descriptor)  # what cannot be verified is not looked for
         image = self._image(self._chosen(self.reference.which))
         what = f"{self.reference.name}: blob {digest}"
         member = image.members.get(digest)
         if member is not None:
-            yield from verified(self._unpacked(member), descriptor, what)
+            yield from verified(rest(self._unpacked(member), verification), verification, what)
         elif digest.matches(image.config):
-            yield from verified((image.config,), descriptor, what)
+            yield from verified(rest((image.config,), verification), verification, what)
         else:
             raise NotFound(f"{what} belongs to no layer of {self.reference}")
 

@@ -8,7 +8,7 @@ import msgspec
 
 from affineur.errors import DigestMismatch, Error, NotFound, SizeMismatch, UnsupportedContent
 from affineur.evidence import Unassessed
-from affineur.oci.blob import verified
+from affineur.oci.blob import Verification, rest, verified
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import MAX_DOCUMENT_BYTES, Document, decoded, spellings
@@ -58,13 +58,13 @@ class LayoutSource:
         chosen = self._chosen(wanted)
         return self._document(chosen.digest, chosen)
 
-    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+    def blob(self, descriptor: Descriptor, begun: Verification | None = None) -> Iterator[bytes]:
         """See `Source`."""
         embedded = descriptor.embedded()
         if embedded is not None:
-            yield embedded
+            yield from rest((embedded,), begun)
             return
-        descriptor.digest.hasher()  # what cannot be verified is not looked for
+        verification = begun or Verification(descriptor)  # what cannot be verified is not looked for
         name = _path(descriptor.digest)
         what = f"{self.reference.name}: blob {descriptor.digest}"
         try:
@@ -73,7 +73,7 @@ class LayoutSource:
             raise NotFound(f"{what} is not in the layout") from problem
         if size != descriptor.size:
             raise SizeMismatch(what, descriptor.size, size)
-        yield from verified(self._files.chunks(name), descriptor, what)
+        yield from verified(rest(self._files.chunks(name), verification), verification, what)
 
     def referrers(self, digest: Digest, artifact_type: str | None = None) -> Referrers:
         """See `Source`: entries of index.json that name the subject, and those of the index at its referrers tag."""

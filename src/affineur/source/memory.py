@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from affineur.errors import NotFound
-from affineur.oci.blob import verified
+from affineur.oci.blob import Verification, rest, verified
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import Document
@@ -51,7 +51,7 @@ class MemorySource:
             raise NotFound(f"{self.reference.name}: no manifest {name}")
         return found
 
-    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+    def blob(self, descriptor: Descriptor, begun: Verification | None = None) -> Iterator[bytes]:
         """See `Source`."""
         content = descriptor.embedded()
         if content is None:
@@ -60,7 +60,8 @@ class MemorySource:
         if content is None:
             raise NotFound(f"{self.reference.name}: no blob {descriptor.digest}")
         parts = (content[start : start + CHUNK_BYTES] for start in range(0, len(content), CHUNK_BYTES))
-        yield from verified(parts, descriptor, f"memory:{descriptor.digest}")
+        verification = begun or Verification(descriptor)
+        yield from verified(rest(parts, verification), verification, f"memory:{descriptor.digest}")
 
     def referrers(self, digest: Digest, artifact_type: str | None = None) -> Referrers:
         """See `Source`."""

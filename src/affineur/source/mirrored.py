@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 
 from affineur.errors import SourceError
+from affineur.oci.blob import Verification
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import Document
@@ -80,9 +81,9 @@ class MirroredSource:
         self._serving = own
         return document
 
-    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+    def blob(self, descriptor: Descriptor, begun: Verification | None = None) -> Iterator[bytes]:
         """See `Source`."""
-        return (self._serving or self._places[-1]).blob(descriptor)
+        return (self._serving or self._places[-1]).blob(descriptor, begun)
 
     def tags(self) -> Iterator[str]:
         """See `Source`. Those of the registry itself, as a mirror may have few; a mirror's if it cannot be asked."""

@@ -23,7 +23,7 @@ from affineur.errors import (
 from affineur.http.addresses import Reach
 from affineur.http.client import Client, Stream
 from affineur.http.response import Response, raise_for_status, retry_after_s
-from affineur.oci.blob import verified
+from affineur.oci.blob import Verification, rest, verified
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import MAX_DOCUMENT_BYTES, Document, decoded
@@ -144,22 +144,26 @@ class RegistrySource:
         media_type = response.headers.get("Content-Type").partition(";")[0].strip().lower()
         return Document(response.body, media_type, digest, url)
 
-    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+    def blob(self, descriptor: Descriptor, begun: Verification | None = None) -> Iterator[bytes]:
         """See `Source`. The registry may redirect; the token stays behind."""
         embedded = descriptor.embedded()
         if embedded is not None:
-            yield embedded
+            yield from rest((embedded,), begun)
             return
-        descriptor.digest.hasher()  # what cannot be verified is not asked for
+        verification = begun or Verification(descriptor)  # what cannot be verified is not asked for
         url = f"{self.url}/blobs/{descriptor.digest}"
         what = f"{self.reference.name}: blob {descriptor.digest}"
+        if begun is not None and begun.received == descriptor.size:  # no range can begin there: RFC 9110 § 14.1.2
+            begun.finish(what)
+            return
         # closed by hand: an error that is passed on keeps the generator, and with it the connection, alive
-        with closing(self._transferred(url, what)) as transferred:
-            yield from verified(transferred, descriptor, what)
+        with closing(self._transferred(url, what, verification.received)) as transferred:
+            yield from verified(transferred, verification, what)
 
-    def _transferred(self, url: str, what: str) -> Generator[bytes, None, None]:
-        """A blob's bytes, unchecked; a connection that breaks on the way is taken up again where it broke."""
-        received = resumed = refused = 0
+    def _transferred(self, url: str, what: str, start: int) -> Generator[bytes, None, None]:
+        """A blob's bytes from `start` on, unchecked; what breaks on the way is taken up again where it broke."""
+        received = start
+        resumed = refused = 0
         while True:
             sent = self._authorization.headers()
             headers = sent | ({"Range": f"bytes={received}-"} if received else {})
@@ -173,7 +177,7 @@ class RegistrySource:
                     lines, by = stream.headers.all("WWW-Authenticate"), stream.url
             except Unreachable:
                 resumed += 1
-                if received == 0 or resumed > MAX_RESUMED:  # what never began has been tried again already
+                if received == start or resumed > MAX_RESUMED:  # what never began has been tried again already
                     raise
                 continue
             refused += 1

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
+from affineur.oci.blob import Verification
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import Document
@@ -51,8 +52,11 @@ class Source(Protocol):
         """
         ...
 
-    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+    def blob(self, descriptor: Descriptor, begun: Verification | None = None) -> Iterator[bytes]:
         """A blob's bytes as transferred, in chunks; complete and as promised only once the iterator is exhausted.
+
+        Args:
+            begun: how far an earlier transfer of it was checked: only what follows is handed out, and checked by it.
 
         Raises: as `manifest`, and SizeMismatch; nothing is asked before the first chunk is.
         """

@@ -1,0 +1,1 @@
+"""Moving images: blobs before manifests, children before parents, the tag last."""
