@@ -61,8 +61,7 @@ def test_a_check_goes_on_from_any_copy_of_it(chunks: list[bytes], data: st.DataO
     content = b"".join(chunks)
     verification = Verification(promise(content))
     states = [verification.copy()]
-    for _ in verified(chunks, verification, "x"):
-        states.append(verification.copy())
+    states.extend(verification.copy() for _ in verified(chunks, verification, "x"))
     begun = data.draw(st.sampled_from(states)).copy()
     start = begun.received
     assert b"".join(verified(rest(chunks, begun), begun, "x")) == content[start:]
