@@ -22,6 +22,7 @@ ORDER = [
     {"repositories"},
     {"store"},
     {"errata"},
+    {"signatures"},
     {"trust"},
     {"assessment"},
     {"engines"},
@@ -36,7 +37,7 @@ MAY_TOUCH_THE_WORLD = {"http", "store", "source", "target", "engines", "settings
 PURE = {"trust"}
 NEVER_IN_PURE = WORLD | {"time", "os", "pathlib", "threading", "http"}
 # What a command may import before it knows that it needs it: start-up time is felt at every call.
-HEAVY = {"yaml", "pysequoia", "urllib3", "asyncio", "xml.etree", "html", "jsonschema", "sqlite3"}
+HEAVY = {"yaml", "cryptography", "pysequoia", "urllib3", "asyncio", "xml.etree", "html", "jsonschema", "sqlite3"}
 
 
 def modules() -> Iterator[tuple[str, Path, ast.Module]]:
