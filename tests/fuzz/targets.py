@@ -153,7 +153,7 @@ def link(content: bytes) -> None:
     answer = Response(200, Headers([("Link", _text(content))]), b"", PAGE)
     source = RegistrySource(parse_reference("registry.example/team/app"), Client(environment={}))
     with contextlib.suppress(ContentError):
-        following = source._next_page(PAGE, answer)
+        following = source.access.next_page(PAGE, answer)
         if following is not None:
             with contextlib.suppress(ForbiddenAddress):  # it is asked by the client, which looks again
                 assert origin_of(following) == ("https", "registry.example", 443)

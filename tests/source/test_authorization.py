@@ -271,7 +271,7 @@ class TestOAuth2:
         service.logins, service.expires_in = {PASSWORD.username: PASSWORD.password}, 0.01
         service.identity_tokens, service.extra = {"given"}, {"refresh_token": "given"}
         source = opened(guarded, client, PASSWORD)
-        authorization = source._authorization
+        authorization = source.access.authorization
         authorization.answer([f'Bearer realm="{service.url}",service="tests"'], guarded.url, "x", {})
         time.sleep(0.05)
         authorization.headers()

@@ -99,7 +99,7 @@ def test_what_was_asked_is_named(registry: Registry, source: OpenSource) -> None
     registry.push("team/app", "1", [])
     opened = source()
     opened.manifest()
-    assert (opened.hosts, opened.reach()) == ((registry.host,), Reach.LOOPBACK)
+    assert (opened.hosts, opened.access.reach()) == ((registry.host,), Reach.LOOPBACK)
 
 
 @pytest.mark.parametrize("ranges", [True, False], ids=["with Range", "without Range"])

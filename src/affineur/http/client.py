@@ -8,6 +8,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from http.client import HTTPException
 from threading import RLock, Thread
 from urllib.parse import urlencode, urlsplit, urlunsplit
@@ -15,7 +16,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from affineur.errors import ForbiddenAddress, SourceError, Unreachable
 from affineur.http.addresses import AddressPolicy, Reach
 from affineur.http.connection import Origin
-from affineur.http.connections import Connections, Exchange
+from affineur.http.connections import Body, Connections, Exchange
 from affineur.http.connector import Connector
 from affineur.http.failures import translated
 from affineur.http.hosts import Hosts
@@ -146,10 +147,7 @@ class Client:
 
         Raises: as `get`; ForbiddenAddress also for a URL that is mapped elsewhere, SourceError for a redirect.
         """
-        if (mapped := self.mirrors.apply(url)) and origin_of(mapped) != origin_of(url):
-            raise ForbiddenAddress(
-                f"{shown(url)} is mapped to {shown(mapped)}: a form is not sent to another host than it is for"
-            )
+        self._not_mapped(url)
         sent = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **(headers or {})}
         if not isinstance(form, bytes):
             self._secrets.note({}, form)
@@ -158,11 +156,51 @@ class Client:
         scheme, host, port = origin_of(url)
         account = self._account(host, port)
         origin = self._hosts.origin(scheme, host, port, reach, self._hosts.leader(led_by))
-        raw = self._once("POST", url, sent, origin, account, form)
+        raw = self._once("POST", url, sent, origin, account, form, once=True)
         try:
             if raw.status in _REDIRECTS and raw.status not in also:
                 raise SourceError(f"{shown(url)}: redirects a form (HTTP {raw.status}): not followed")
             return self._whole("POST", raw, url, url, limit, also, account)
+        finally:
+            _put_aside(raw)
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        body: Body,
+        *,
+        limit: int,
+        headers: Mapping[str, str] | None = None,
+        reach: Reach = Reach.PUBLIC,
+        also: tuple[int, ...] = (),
+    ) -> Response:
+        """Send what may as well arrive twice (content under its own digest), and return the answer.
+
+        No redirect is followed, and a URL that is mapped to another host is refused: what is written has one place.
+
+        Args:
+            body: bytes are sent again as a GET is; an iterable is sent once, with the Content-Length in `headers`.
+            limit: bytes of the answer.
+            headers, reach, also: as in `get`.
+
+        Raises: as `get`, and what the iterable raises; ForbiddenAddress also for a URL that is mapped elsewhere,
+            SourceError for a redirect.
+        """
+        self._not_mapped(url)
+        sent = {"User-Agent": self._user_agent, "Accept-Encoding": "identity", **(headers or {})}
+        scheme, host, port = origin_of(url)
+        account = self._account(host, port)
+        origin = self._hosts.origin(scheme, host, port, reach, None)
+
+        def once() -> Exchange:
+            return self._once(method, url, sent, origin, account, body)
+
+        raw = once() if not isinstance(body, bytes) else self._again(once, url)
+        try:
+            if raw.status in _REDIRECTS and raw.status not in also:
+                raise SourceError(f"{shown(url)}: redirects what is sent (HTTP {raw.status}): not followed")
+            return self._whole(method, raw, url, url, limit, also, account)
         finally:
             _put_aside(raw)
 
@@ -261,15 +299,7 @@ class Client:
             scheme, host, port = origin_of(url)
             account = self._account(host, port)
             origin = self._hosts.origin(scheme, host, port, reach, leader)
-            raw = with_retries(
-                lambda url=url, sent=sent, origin=origin, account=account: (  # type: ignore[misc]
-                    self._once(method, url, sent, origin, account)
-                ),
-                urlsplit(url).netloc,
-                attempts=self._attempts,
-                sleep=self._sleep,
-                waiting=self._waiting,
-            )
+            raw = self._again(partial(self._once, method, url, sent, origin, account), url)
             location = Headers(raw.headers).get("Location")
             if raw.status not in _REDIRECTS or not location:
                 break
@@ -299,6 +329,17 @@ class Client:
         finally:
             _put_aside(raw)
 
+    def _not_mapped(self, url: str) -> None:
+        if (mapped := self.mirrors.apply(url)) and origin_of(mapped) != origin_of(url):
+            raise ForbiddenAddress(
+                f"{shown(url)} is mapped to {shown(mapped)}: nothing is sent to another host than it is for"
+            )
+
+    def _again(self, once: Callable[[], Exchange], url: str) -> Exchange:
+        return with_retries(
+            once, urlsplit(url).netloc, attempts=self._attempts, sleep=self._sleep, waiting=self._waiting
+        )
+
     def _whole(
         self, method: str, raw: Exchange, url: str, final: str, limit: int, also: tuple[int, ...], account: Account
     ) -> Response:
@@ -318,7 +359,9 @@ class Client:
         headers: Mapping[str, str],
         origin: Origin,
         account: Account,
-        body: bytes | None = None,
+        body: Body | None = None,
+        *,
+        once: bool = False,
     ) -> Exchange:
         """One request to one host."""
         parts = urlsplit(url)
@@ -330,7 +373,7 @@ class Client:
         started = time.monotonic()
         try:
             with translated(url, "asking"):
-                return self._connections.request(origin, method, target, headers, body)
+                return self._connections.request(origin, method, target, headers, body, once=once)
         finally:
             account.seconds += time.monotonic() - started
 

@@ -8,7 +8,8 @@ import http.client
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
 
 from affineur.errors import SourceError
 from affineur.http.addresses import Reach
@@ -16,9 +17,13 @@ from affineur.http.connection import Answer, Connection, Opener, Origin
 from affineur.http.framing import Chunked
 from affineur.http.tls import HostTls
 
-__all__ = ["Connections", "Exchange"]
+__all__ = ["Body", "Connections", "Exchange"]
 
-MAX_IDLE_PER_ORIGIN = 8
+MAX_IDLE_PER_ORIGIN = 16
+"""More than are used at once by any command."""
+
+Body: TypeAlias = bytes | Iterable[bytes]
+"""What is sent: as a whole, or as it comes; then with a Content-Length among the headers."""
 
 
 class Exchange:
@@ -77,20 +82,32 @@ class Connections:
         self._lock = threading.Lock()
 
     def request(
-        self, origin: Origin, method: str, target: str, headers: Mapping[str, str], body: bytes | None = None
+        self,
+        origin: Origin,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: Body | None = None,
+        *,
+        once: bool = False,
     ) -> Exchange:
-        """Send a request, and read the answer's headers. With a body it is sent once, on a connection of its own.
+        """Send a request, and read the answer's headers.
 
-        Raises: OSError, http.client.HTTPException, and what `Connection.connect` raises.
+        Args:
+            once: on no account send it a second time, so not on a connection that the server may have given up.
+
+        Raises: OSError, http.client.HTTPException, and what `Connection.connect` and an iterable body raise.
         """
         if origin.proxy is not None and origin.scheme == "http":
             headers = {**headers, **origin.proxy.headers}
-        connection = self._idle_one(origin) if body is None else None
+        connection = None if once else self._idle_one(origin)
         if connection is not None:
             try:
-                return self._asked(connection, origin, method, target, headers, None)
+                return self._asked(connection, origin, method, target, headers, body)
             except (ConnectionError, ssl.SSLEOFError, http.client.BadStatusLine):
-                pass  # the server closed it while we wrote (RFC 9112 § 9.3.1): ask again on a new one
+                if body is not None and not isinstance(body, bytes):
+                    raise  # what has been taken from it is gone
+                # the server closed it while we wrote (RFC 9112 § 9.3.1): ask again on a new one
         made = Connection(origin, self._opened, self._contexts, self._read_s)
         return self._asked(made, origin, method, target, headers, body)
 
@@ -127,12 +144,23 @@ class Connections:
         method: str,
         target: str,
         headers: Mapping[str, str],
-        body: bytes | None,
+        body: Body | None,
     ) -> Exchange:
         closed_before = self._closed
+        refused: OSError | None = None
         try:
-            connection.request(method, target, body, dict(headers))
-            answer = connection.getresponse()
+            try:
+                connection.request(method, target, body, dict(headers))
+            except (BrokenPipeError, ConnectionResetError) as problem:
+                if not body:
+                    raise
+                refused = problem  # RFC 9112 § 9.5: the server may have answered before it had all, and closed
+            try:
+                answer = connection.getresponse()
+            except (OSError, http.client.HTTPException):
+                if refused is not None:
+                    raise refused from None
+                raise
             assert isinstance(answer, Answer)  # noqa: S101 - for the type checker
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
             connection.close()
@@ -150,7 +178,7 @@ class Connections:
         def finished(reusable: bool) -> None:
             with self._lock:
                 idle = self._idle.setdefault(origin, [])
-                if reusable and len(idle) < MAX_IDLE_PER_ORIGIN and self._closed == closed_before:
+                if reusable and refused is None and len(idle) < MAX_IDLE_PER_ORIGIN and self._closed == closed_before:
                     idle.append(connection)
                     return
             connection.close()

@@ -1,6 +1,6 @@
 """Trying again: what may pass by itself (408, 429, 5xx, a connection that broke), politely and not for ever.
 
-Only for requests without a body. A pause grows, and is a little random, so that many clients do not come back together;
+Only for what may arrive twice. A pause grows, and is a little random, so that many clients do not come back together;
 what Retry-After asks for (RFC 9110 § 10.2.3) is obeyed, up to a limit.
 """
 

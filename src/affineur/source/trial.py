@@ -10,9 +10,9 @@ from affineur.http.addresses import Reach
 from affineur.http.client import Client
 from affineur.http.urls import origin_of
 from affineur.oci.reference import DEFAULT_REGISTRY
+from affineur.source.access import DOCKER_HUB_HOST
 from affineur.source.auth import challenges
 from affineur.source.credentials import Found
-from affineur.source.registry import DOCKER_HUB_HOST
 from affineur.source.tokens import Tokens
 
 __all__ = ["try_login"]

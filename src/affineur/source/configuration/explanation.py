@@ -17,12 +17,12 @@ from affineur.http.schemes import may_be_plain
 from affineur.http.tls import TlsRule
 from affineur.http.urls import origin_of
 from affineur.oci.reference import DEFAULT_REGISTRY
+from affineur.source.access import DOCKER_HUB_HOST
 from affineur.source.configuration.located import Said
 from affineur.source.configuration.lookalikes import lookalike
 from affineur.source.configuration.registries import Endpoint, Registries
 from affineur.source.configuration.shortnames import resolve
 from affineur.source.credentials import Logins
-from affineur.source.registry import DOCKER_HUB_HOST
 
 __all__ = ["Asked", "Explanation", "LeftOut", "Line", "LoginFound", "Means", "ProxyFound", "TlsFound", "explain"]
 
