@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "affineur"
 # A room may import from itself and from the rooms before it: the way of the data (docs/explanation/architecture.md).
 ORDER = [
     {"__init__", "errors", "evidence", "progress"},
-    {"oci", "streams", "openpgp", "settings"},
+    {"oci", "streams", "openpgp", "settings", "strictyaml"},
     {"http"},
     {"source"},
     {"target"},

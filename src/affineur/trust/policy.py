@@ -110,7 +110,7 @@ def parse_policy(content: bytes, file: str) -> Policy:
     Raises:
         InvalidPolicy: no strict YAML, unknown keys, wrong values, or a policy without any rule (it would accept all).
     """
-    from affineur.trust import strictyaml  # PyYAML takes longer to import than all of this room
+    from affineur import strictyaml  # PyYAML takes longer to import than all of this room
 
     try:
         document = strictyaml.read(content)

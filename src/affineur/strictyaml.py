@@ -8,7 +8,7 @@ __all__ = ["Document", "NotStrict", "Path", "read"]
 
 Path = tuple[str, ...]  # keys from the top; the items of a sequence are counted from "0"
 
-# What nobody writes by hand; a policy may come from anywhere.
+# What nobody writes by hand; such a file may come from anywhere.
 BYTES_MAX: Final = 256 * 1024
 DEPTH_MAX: Final = 16
 
@@ -53,8 +53,11 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def read(content: bytes) -> Document:
+def read(content: bytes, *, empty: bool = False) -> Document:
     """Read one document. An empty one has the value None.
+
+    Args:
+        empty: a key may be without a value (None), as in the engines' files, where what follows it is a comment.
 
     Raises:
         NotStrict: not UTF-8, no YAML, a key that is twice in a mapping, has no value or is no text, an alias, a tag,
@@ -66,7 +69,7 @@ def read(content: bytes) -> Document:
         loader = _Loader(content.decode())
         node = loader.get_single_node()
         lines: dict[Path, int] = {}
-        return Document(None if node is None else _values(loader, node, (), lines), lines)
+        return Document(None if node is None else _values(loader, node, (), lines, empty), lines)
     except UnicodeDecodeError as problem:
         raise NotStrict(content.count(b"\n", 0, problem.start) + 1, "not UTF-8") from problem
     except yaml.reader.ReaderError as problem:
@@ -78,13 +81,13 @@ def read(content: bytes) -> Document:
         raise NotStrict(1, str(problem)) from problem
 
 
-def _values(loader: _Loader, node: yaml.Node, path: Path, lines: dict[Path, int]) -> Any:
+def _values(loader: _Loader, node: yaml.Node, path: Path, lines: dict[Path, int], empty: bool) -> Any:
     lines.setdefault(path, node.start_mark.line + 1)
     if isinstance(node, yaml.SequenceNode):
-        return [_values(loader, item, (*path, str(index)), lines) for index, item in enumerate(node.value)]
+        return [_values(loader, item, (*path, str(index)), lines, empty) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_object(node)
-        if value is None and path:
+        if value is None and path and not empty:
             raise NotStrict(lines[path], f"{path[-1]} has no value")  # it would read as "not asked for"
         return value
     found: dict[str, Any] = {}
@@ -96,5 +99,5 @@ def _values(loader: _Loader, node: yaml.Node, path: Path, lines: dict[Path, int]
         if key in found:
             raise NotStrict(line, f"{key} is there twice (first in line {lines[(*path, key)]})")
         lines[(*path, key)] = line
-        found[key] = _values(loader, value_node, (*path, key), lines)
+        found[key] = _values(loader, value_node, (*path, key), lines, empty)
     return found
