@@ -20,9 +20,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, Self
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
-__all__ = ["Answer", "Layer", "Registry", "layer", "tar_of"]
+__all__ = ["Answer", "Handler", "Layer", "Registry", "basic", "digest_of", "layer", "problem", "tar_of"]
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
@@ -95,7 +95,9 @@ class Answer:
 
 
 @dataclass
-class _Repository:
+class Repository:
+    """What a repository holds."""
+
     manifests: dict[str, tuple[bytes, str]] = field(default_factory=dict)  # digest → bytes, media type
     tags: dict[str, str] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -130,8 +132,8 @@ class Registry:
         self.referrers_api = False
         self.requests: list[tuple[str, str]] = []
         self.seen_headers: list[Mapping[str, str]] = []
-        self._repositories: dict[str, _Repository] = {}
-        self._server = _Server(("127.0.0.1", 0), type("_Bound", (_Handler,), {"registry": self}))
+        self._repositories: dict[str, Repository] = {}
+        self._server = _Server(("127.0.0.1", 0), type("_Bound", (self.handler(),), {"registry": self}))
         self.scheme = "http"
         if tls is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -140,6 +142,10 @@ class Registry:
             self.scheme = "https"
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+
+    def handler(self) -> type["Handler"]:
+        """Who answers: `pushing` has one that can also be written to."""
+        return Handler
 
     def use(self, context: ssl.SSLContext) -> None:
         """Serve TLS by these settings from the next connection on."""
@@ -232,7 +238,7 @@ class Registry:
         """
         manifests = []
         for child in children:
-            content, media_type = self._repository(repository).manifests[child["digest"]]
+            content, media_type = self.held(repository).manifests[child["digest"]]
             manifests.append({"mediaType": media_type, "size": len(content), **child})
         media_type = DOCKER_LIST if docker else OCI_INDEX
         index: dict[str, Any] = {"schemaVersion": 2, "mediaType": media_type, "manifests": manifests}
@@ -243,7 +249,7 @@ class Registry:
     def add_blob(self, repository: str, content: bytes) -> str:
         """Keep a blob; returns its digest."""
         digest = digest_of(content)
-        self._repository(repository).blobs[digest] = content
+        self.held(repository).blobs[digest] = content
         return digest
 
     def add_manifest(
@@ -252,7 +258,7 @@ class Registry:
         """Keep any document as a manifest, well made or not; returns its digest."""
         content = manifest if isinstance(manifest, bytes) else json.dumps(manifest).encode()
         digest = digest_of(content)
-        held = self._repository(repository)
+        held = self.held(repository)
         held.manifests[digest] = (content, media_type)
         if tag is not None:
             held.tags[tag] = digest
@@ -270,12 +276,12 @@ class Registry:
 
     def blobs(self, repository: str) -> list[bytes]:
         """Every blob of a repository."""
-        return list(self._repository(repository).blobs.values())
+        return list(self.held(repository).blobs.values())
 
     def referrers(self, repository: str, subject: str) -> list[dict[str, Any]]:
         """Descriptors of the manifests that name a subject: distribution-spec 1.1 § Listing Referrers."""
         found = []
-        for digest, (content, media_type) in self._repository(repository).manifests.items():
+        for digest, (content, media_type) in self.held(repository).manifests.items():
             manifest = json.loads(content)
             if manifest.get("subject", {}).get("digest") == subject:
                 kind = manifest.get("artifactType") or manifest["config"]["mediaType"]
@@ -288,8 +294,8 @@ class Registry:
         held = self._repositories.get(repository)
         return sorted(held.tags) if held else None
 
-    def _repository(self, name: str) -> _Repository:
-        return self._repositories.setdefault(name, _Repository())
+    def held(self, name: str) -> Repository:
+        return self._repositories.setdefault(name, Repository())
 
 
 class _Server(ThreadingHTTPServer):
@@ -315,7 +321,9 @@ class _Server(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """One connection to a registry, for reading."""
+
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     registry: Registry
@@ -325,23 +333,28 @@ class _Handler(BaseHTTPRequestHandler):
         self.registry.seen_headers.append(dict(self.headers.items()))
         if self.registry.latency_s:
             time.sleep(self.registry.latency_s)
-        self._send(self._answer())
+        self.send(self.answer())
 
     do_HEAD = do_GET  # noqa: N815
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent."""
 
-    def _answer(self) -> Answer:
+    def answer(self) -> Answer:
+        """What a request is answered with."""
         parts = urlsplit(self.path)
         trick = self.registry.misbehave.get(self.path) or self.registry.misbehave.get(parts.path)
         made = trick(dict(self.headers.items())) if callable(trick) else trick
         if made is not None:
             return made
         if parts.path == "/token":
-            return self._token()
-        if refused := self._refused():
+            return self.token(parse_qs(parts.query))
+        if refused := self.refused():
             return refused
+        return self.routed(parts)
+
+    def routed(self, parts: SplitResult) -> Answer:
+        """The answer to a request that is let in."""
         if parts.path in ("/v2", "/v2/"):
             return Answer(headers=[("Content-Type", "application/json")], body=b"{}")
         path = parts.path.removeprefix("/v2/")
@@ -354,9 +367,10 @@ class _Handler(BaseHTTPRequestHandler):
             return self._referrers(repository, subject, parse_qs(parts.query))
         if path.endswith("/tags/list"):
             return self._tags(path.removesuffix("/tags/list"), parse_qs(parts.query))
-        return _problem(404, "UNSUPPORTED", "no such endpoint")
+        return problem(404, "UNSUPPORTED", "no such endpoint")
 
-    def _refused(self) -> Answer | None:
+    def refused(self) -> Answer | None:
+        """The challenge to a request without the login or token that is demanded."""
         given = self.headers.get("Authorization", "")
         if self.registry.bearer:
             if given == f"Bearer {_TOKEN}":
@@ -364,17 +378,18 @@ class _Handler(BaseHTTPRequestHandler):
             realm = self.registry.realm or f"{self.registry.url}/token"
             challenge = f'Bearer realm="{realm}",service="tests",scope="repository:team/app:pull"'
         elif self.registry.login is not None:
-            if given == _basic(self.registry.login):
+            if given == basic(self.registry.login):
                 return None
             challenge = 'Basic realm="tests"'
         else:
             return None
-        refusal = _problem(401, "UNAUTHORIZED", "authentication required")
+        refusal = problem(401, "UNAUTHORIZED", "authentication required")
         return Answer(401, [*refusal.headers, ("WWW-Authenticate", challenge)], refusal.body)
 
-    def _token(self) -> Answer:
-        if self.registry.login is not None and self.headers.get("Authorization", "") != _basic(self.registry.login):
-            return _problem(401, "UNAUTHORIZED", "wrong name or password")
+    def token(self, query: Mapping[str, list[str]]) -> Answer:
+        """What the token service answers."""
+        if self.registry.login is not None and self.headers.get("Authorization", "") != basic(self.registry.login):
+            return problem(401, "UNAUTHORIZED", "wrong name or password")
         body = json.dumps({"token": _TOKEN, "expires_in": 300}).encode()
         return Answer(headers=[("Content-Type", "application/json")], body=body)
 
@@ -395,7 +410,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _manifest(self, repository: str, which: str) -> Answer:
         found = self.registry.manifest(repository, which)
         if found is None:
-            return _problem(404, "MANIFEST_UNKNOWN", "manifest unknown")
+            return problem(404, "MANIFEST_UNKNOWN", "manifest unknown")
         content, media_type = found
         headers = [("Content-Type", media_type), ("Docker-Content-Digest", digest_of(content))]
         headers += [("Warning", f'299 - "{text}"') for text in self.registry.warnings]
@@ -404,7 +419,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _blob(self, repository: str, digest: str) -> Answer:
         content = self.registry.blob(repository, digest)
         if content is None:
-            return _problem(404, "BLOB_UNKNOWN", "blob unknown to registry")
+            return problem(404, "BLOB_UNKNOWN", "blob unknown to registry")
         headers = [("Content-Type", "application/octet-stream")]
         asked = self.headers.get("Range", "")
         if asked.startswith("bytes="):
@@ -420,7 +435,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _tags(self, repository: str, query: dict[str, list[str]]) -> Answer:
         tags = self.registry.tags(repository)
         if tags is None:
-            return _problem(404, "NAME_UNKNOWN", "repository name not known to registry")
+            return problem(404, "NAME_UNKNOWN", "repository name not known to registry")
         after = query.get("last", [""])[0]
         size = int(query.get("n", ["0"])[0]) or self.registry.page_size or len(tags)
         rest = [tag for tag in tags if tag > after]
@@ -430,13 +445,16 @@ class _Handler(BaseHTTPRequestHandler):
             headers.append(("Link", f'</v2/{repository}/tags/list?n={size}&last={page[-1]}>; rel="next"'))
         return Answer(headers=headers, body=json.dumps({"name": repository, "tags": page}).encode())
 
-    def _send(self, answer: Answer) -> None:
+    def send(self, answer: Answer) -> None:
+        """An answer, whole; the connection is closed where its length is not the true one."""
         self.send_response(answer.status)
         for name, value in [*self.registry.headers, *answer.headers]:
             self.send_header(name, value)
         body = answer.body
         length = len(body) if answer.length is None and isinstance(body, bytes) else answer.length
-        if length is not None:
+        if answer.status == 204:  # RFC 9110 § 8.6: no length, nor a body
+            body = b""
+        elif length is not None:
             self.send_header("Content-Length", str(length))
         else:
             self.send_header("Connection", "close")
@@ -446,16 +464,18 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if isinstance(body, bytes):
             self.wfile.write(body)
-            self.close_connection = self.close_connection or length != len(body)
+            self.close_connection = self.close_connection or length not in (len(body), None)
             return
         for chunk in body:
             self.wfile.write(chunk)
 
 
-def _basic(login: tuple[str, str]) -> str:
+def basic(login: tuple[str, str]) -> str:
+    """The Authorization of a login."""
     return "Basic " + base64.b64encode(":".join(login).encode()).decode()
 
 
-def _problem(status: int, code: str, message: str) -> Answer:
+def problem(status: int, code: str, message: str) -> Answer:
+    """distribution-spec 1.1 § Error Codes."""
     body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
     return Answer(status, [("Content-Type", "application/json")], body)
