@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from http.client import HTTPException
 from threading import RLock, Thread
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from affineur.errors import ForbiddenAddress, SourceError, Unreachable
@@ -28,6 +29,9 @@ from affineur.http.secrets import Secrets
 from affineur.http.stream import Account, Stream
 from affineur.http.tls import HostTls, TlsRule
 from affineur.http.urls import joined, origin_of, shown, without_secrets
+
+if TYPE_CHECKING:
+    from affineur.http.pacing import Pacing
 
 __all__ = ["Account", "Client", "Stream"]
 
@@ -66,11 +70,13 @@ class Client:
         attempts: int = MAX_ATTEMPTS,
         sleep: Callable[[float], object] = time.sleep,
         waiting: Waiting | None = None,
+        pacing: "Pacing | None" = None,
     ) -> None:
         """Nothing is asked or read yet.
 
         Args:
             tls: what holds for each host; None: the system's authorities, no client certificate.
+            pacing: holds requests back; None: each goes at once.
             environment: where proxies are named; None: this process's.
             waiting: told before each pause of two seconds or more, from any thread.
         """
@@ -84,6 +90,7 @@ class Client:
             connect_s,
         )
         self._user_agent, self._attempts, self._sleep, self._waiting = user_agent, attempts, sleep, waiting
+        self._pacing = pacing
         self._plain: dict[str, bool] = {}
         self._secrets = Secrets()
         self._lock = RLock()
@@ -369,13 +376,20 @@ class Client:
         if origin.proxy is not None and origin.scheme == "http":
             target = urlunsplit((origin.scheme, parts.netloc, parts.path or "/", parts.query, ""))
         self._secrets.note(headers)
-        account.requests += 1
-        started = time.monotonic()
-        try:
-            with translated(url, "asking"):
-                return self._connections.request(origin, method, target, headers, body, once=once)
-        finally:
-            account.seconds += time.monotonic() - started
+
+        def ask() -> Exchange:
+            account.requests += 1
+            started = time.monotonic()
+            try:
+                with translated(url, "asking"):
+                    return self._connections.request(origin, method, target, headers, body, once=once)
+            finally:
+                account.seconds += time.monotonic() - started
+
+        if self._pacing is None:
+            return ask()
+        again = not once and (body is None or isinstance(body, bytes))
+        return self._pacing.paced(_name(origin.host, origin.port), ask, again=again)
 
     def _said(self, body: bytes) -> str:
         """A server's own words, on one line and without control characters or secrets."""
@@ -385,9 +399,12 @@ class Client:
         return self.hidden(" ".join("".join(c if c.isprintable() else " " for c in text).split()))
 
     def _account(self, host: str, port: int) -> Account:
-        name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         with self._lock:
-            return self.accounts.setdefault(name, Account())
+            return self.accounts.setdefault(_name(host, port), Account())
+
+
+def _name(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _put_aside(raw: Exchange) -> None:
