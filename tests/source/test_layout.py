@@ -81,6 +81,24 @@ def test_without_a_name_there_must_be_one_image(folder: Path) -> None:
         opened(folder).manifest()
 
 
+def test_without_a_name_what_belongs_to_an_image_is_passed_over(folder: Path) -> None:
+    """A referrer is listed beside its image, and cosign's signature under a name made of the image's digest."""
+    of_first = Digest.of(FIRST).replace(":", "-")
+    for beside in (
+        listed(SECOND, artifactType="application/vnd.example.sbom"),
+        listed(SECOND, f"{of_first}.sig"),
+        listed(SECOND, of_first),
+    ):
+        write_index(folder, beside, listed(FIRST))
+        assert opened(folder).manifest().content == FIRST
+        assert opened(folder, ":@0").manifest().content == SECOND
+        write_index(folder, beside)  # an artifact of its own
+        assert opened(folder).manifest().content == SECOND
+    write_index(folder, listed(FIRST), listed(SECOND, f"{of_first}.sig.old"))
+    with pytest.raises(NotFound, match="holds 2 images"):
+        opened(folder).manifest()
+
+
 def test_what_is_not_there_is_said_with_what_is(folder: Path) -> None:
     with pytest.raises(NotFound, match="no image is named third; there is: first, second"):
         opened(folder, ":third").manifest()

@@ -1,5 +1,6 @@
 """An OCI image layout, in a folder or in a tar archive. OCI image-spec 1.1, image-layout.md."""
 
+import re
 from collections.abc import Iterator
 from functools import cached_property
 from threading import Lock
@@ -26,6 +27,9 @@ MAX_MARKER_BYTES = 4096
 """The file `oci-layout`; 30 bytes are usual."""
 
 _KEYS = spellings("imageLayoutVersion", "manifests", "mediaType", "digest", "size", "annotations", "data", "platform")
+
+# The referrers tag (distribution-spec 1.1 § Referrers Tag Schema), and cosign's with .sig, .att or .sbom behind it.
+_OF_A_DIGEST = re.compile(r"sha(?:256|512)-[0-9a-f]{64}(?:\.[a-z]+)?$")
 
 
 class _Marker(msgspec.Struct, rename="camel"):
@@ -134,12 +138,13 @@ class LayoutSource:
             if not found:
                 raise NotFound(f"{place}: no image is named {wanted}; there is: {listed(self.tags())}")
             return found[0]
-        if len({each.digest for each in there}) == 1:
-            return there[0]
         if not there:
             raise NotFound(f"{place}: its index.json lists no image")
+        images = [each for each in there if not _beside(each)] or there
+        if len({each.digest for each in images}) == 1:
+            return images[0]
         raise NotFound(
-            f"{place} holds {len(there)} images: name one, as {place}:NAME, or {place}:@0 for the first;"
+            f"{place} holds {len(images)} images: name one, as {place}:NAME, or {place}:@0 for the first;"
             f" there is: {listed(self.tags())}"
         )
 
@@ -167,6 +172,11 @@ def _digest(text: str) -> Digest | None:
 
 def _name(descriptor: Descriptor) -> str:
     return (descriptor.annotations or {}).get(REF_NAME, "")
+
+
+def _beside(descriptor: Descriptor) -> bool:
+    """Whether an entry is what belongs to an image: a referrer, or what has a name made of the image's digest."""
+    return bool(descriptor.artifact_type) or _OF_A_DIGEST.match(_name(descriptor)) is not None
 
 
 def _path(digest: Digest) -> str:
