@@ -1,10 +1,10 @@
 """The options that mean the same in every command, and how their texts become values."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import click
 
@@ -15,6 +15,7 @@ __all__ = [
     "cert_dir_option",
     "entitlement_option",
     "format_option",
+    "moving",
     "policy_option",
     "reading",
     "reference_argument",
@@ -23,6 +24,7 @@ __all__ = [
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 reference_argument = click.argument("reference", metavar="REFERENCE")
 
@@ -100,8 +102,10 @@ def format_option(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
     return decorate
 
 
-_READING = [
-    click.option("--platform", metavar="OS/ARCH", help="Of an index, this platform.  [default: linux, this machine's]"),
+_PLATFORM = click.option(
+    "--platform", metavar="OS/ARCH", help="Of an index, this platform.  [default: linux, this machine's]"
+)
+_SESSION = [
     tls_verify_option,
     cert_dir_option,
     click.option(
@@ -125,13 +129,22 @@ _READING = [
 
 def reading(command: Callable[..., R]) -> Callable[..., R]:
     """The options of every command that reads an image. The command gets one argument, `session`, for all of them."""
+    return _with_session(command, [_PLATFORM, *_SESSION], ("platform",))
 
+
+def moving(command: Callable[..., R]) -> Callable[..., R]:
+    """The same for a command that moves images, which has its own word on platforms."""
+    return _with_session(command, _SESSION)
+
+
+def _with_session(command: Callable[..., R], added: Sequence[Decorator], own: tuple[str, ...] = ()) -> Callable[..., R]:
     @functools.wraps(command)
     def with_session(*arguments: Any, **options: Any) -> R:
-        names = ("platform", "tls_verify", "cert_dir", "authfile", "mirrors", "offline", "settings_file", "timings")
+        names = (*own, "tls_verify", "cert_dir", "authfile", "mirrors", "offline", "settings_file", "timings")
         with Session(**{name: options.pop(name) for name in names}) as session:
             return command(*arguments, session=session, **options)
 
-    for option in reversed(_READING):
-        with_session = option(with_session)
-    return with_session
+    decorated: Callable[..., R] = with_session
+    for option in reversed(added):
+        decorated = option(decorated)
+    return decorated

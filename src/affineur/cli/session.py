@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from affineur.store.layers import LayerStore
     from affineur.store.offers import OfferStore
     from affineur.store.releases import ReleaseMemory
+    from affineur.store.uploads import UploadMemory
+    from affineur.target.target import Target
     from affineur.trust.policy import Policy
 
 __all__ = ["Session"]
@@ -72,7 +74,7 @@ class Session:
             error.args = (self.client.hidden(str(error)),)
         if "progress" in made:
             self.progress.close()
-        for name in ("client", "layers", "releases", "changelogs", "unfixed", "feeds"):
+        for name in ("client", "layers", "releases", "changelogs", "unfixed", "feeds", "uploads"):
             if made.get(name) is not None:
                 made[name].close()
         if self._timings and "progress" in made:
@@ -290,6 +292,32 @@ class Session:
         from affineur.source.opening import open_source
 
         return open_source(reference, self._registry)
+
+    def target(self, reference: str) -> "Target":
+        """Where the named image is to be put. Raises InvalidReference, ForbiddenAddress."""
+        from affineur.target.opening import open_target
+
+        return open_target(reference, self._written_registry)
+
+    def _written_registry(self, text: str) -> "Target":
+        """As registries.conf has it: the registry itself, never a mirror of it (containers-registries.conf(5))."""
+        from affineur.source.configuration.shortnames import resolve
+        from affineur.target.registry import RegistryTarget
+
+        found = resolve(text, self.registries)
+        if found.why:
+            click.echo(f"affineur: {found.why}", err=True)
+        own = self.registries.endpoints(found.reference)[-1]
+        target = RegistryTarget(own.reference, self.client, self.logins, insecure=own.insecure, sessions=self.uploads)
+        target.check()
+        return target
+
+    @cached_property
+    def uploads(self) -> "UploadMemory":
+        """Uploads that earlier calls have not ended."""
+        from affineur.store.uploads import UploadMemory
+
+        return UploadMemory(self.cache)
 
     def _registry(self, text: str) -> "Source":
         """As registries.conf has it; what a short name means is said. `config explain` says the same, and more."""
