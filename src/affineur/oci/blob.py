@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from affineur.errors import DigestMismatch, LimitExceeded, SizeMismatch
 from affineur.oci.descriptor import UNKNOWN_SIZE, Descriptor
 
-__all__ = ["Verification", "rest", "verified"]
+__all__ = ["Verification", "after", "rest", "verified"]
 
 MAX_UNPROMISED_BYTES = 32 * 1024**3
 """A blob of which no parent says the size: a layer of a schema 1."""
@@ -82,8 +82,12 @@ def verified(chunks: Iterable[bytes], verification: Descriptor | Verification, s
 
 def rest(chunks: Iterable[bytes], begun: Verification | None) -> Iterator[bytes]:
     """What follows the bytes that a verification has seen already, of the whole blob's chunks; all of them for None."""
-    skip = begun.received if begun is not None else 0
+    return after(chunks, begun.received if begun is not None else 0)
+
+
+def after(chunks: Iterable[bytes], count: int) -> Iterator[bytes]:
+    """What follows the first `count` bytes."""
     for chunk in chunks:
-        if skip < len(chunk):
-            yield chunk[skip:]
-        skip = max(0, skip - len(chunk))
+        if count < len(chunk):
+            yield chunk[count:]
+        count = max(0, count - len(chunk))

@@ -17,7 +17,7 @@ from affineur.errors import (
 from affineur.http.addresses import Reach
 from affineur.http.client import Client, Stream
 from affineur.http.response import Response
-from affineur.oci.blob import Verification, rest, verified
+from affineur.oci.blob import Verification, after, rest, verified
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import MAX_DOCUMENT_BYTES, Document, decoded
@@ -173,12 +173,8 @@ class RegistrySource:
 
 def _from(received: int, stream: Stream, what: str) -> Iterator[bytes]:
     """What follows the first `received` bytes, whether the server sends just that (RFC 9110 § 14.4) or everything."""
-    skip = received
-    if stream.status == 206:
-        if not stream.headers.get("Content-Range").startswith(f"bytes {received}-"):
-            raise MalformedDocument(f"{what}: the registry sent another range than it was asked for")
-        skip = 0
-    for chunk in stream:
-        if skip < len(chunk):
-            yield chunk[skip:]
-        skip = max(0, skip - len(chunk))
+    if stream.status != 206:
+        return after(stream, received)
+    if not stream.headers.get("Content-Range").startswith(f"bytes {received}-"):
+        raise MalformedDocument(f"{what}: the registry sent another range than it was asked for")
+    return iter(stream)
