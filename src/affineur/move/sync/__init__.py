@@ -1,0 +1,1 @@
+"""Sync: a file says which tags of which repositories are wanted where; what is missing there is brought."""
