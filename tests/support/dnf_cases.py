@@ -335,6 +335,37 @@ _ALL = (
         alone=True,
     ),
     Case(
+        "versionlock: locks add up, also of architectures, and what is locked twice in vain is excluded",
+        system(
+            "a 1-1 x86_64, b 1-1 x86_64, b 1-1 i686, c 1-1 x86_64, d 1-1 x86_64",
+            (
+                *rpms("a 2-1 x86_64", "a 3-1 x86_64", "a 1:4-1 x86_64", "b 2-1 x86_64", "b 2-1 i686", "b 3-1 i686"),
+                *rpms("c 2-1 x86_64", "c 3-1 x86_64", "d 2-1 x86_64"),
+            ),
+            main=Main(locks=("a-0:2-1.*", "a-3*", "b-0:3-1.i686", "!c-3*", "c-*", "d-7*", "d.i686")),
+        ),
+        ("a.x86_64 3-1 r1", "b.i686 3-1 r1", "c.x86_64 2-1 r1"),
+        alone=True,
+    ),
+    Case(
+        "versionlock: what obsoletes a locked package is excluded, unless it is locked itself",
+        system(
+            "a 1-1 x86_64, b 1-1 x86_64, c 1-1 x86_64",
+            (
+                rpm("a 2-1 x86_64"),
+                rpm("new 1-1 x86_64", "a LT 3"),
+                rpm("b 2-1 x86_64"),
+                rpm("other 1-1 x86_64", "b"),
+                rpm("c 2-1 x86_64"),
+                rpm("third 1-1 x86_64", "c LT 2"),
+            ),
+            main=Main(locks=("a-0:2-1.*", "b", "other-0:1-1.*", "c-0:2-1.*")),
+        ),
+        ("a.x86_64 2-1 r1", "b.x86_64 2-1 r1", "c.x86_64 2-1 r1"),
+        ("other.x86_64 1-1 r1 < b.x86_64 1-1", "third.x86_64 1-1 r1 < c.x86_64 1-1"),
+        alone=True,
+    ),
+    Case(
         "obsoletes=0",
         system(A, (rpm("new 1-1 noarch", "a"), rpm("a 2-1 noarch")), main=Main(obsoletes=False)),
         ("a.noarch 2-1 r1",),

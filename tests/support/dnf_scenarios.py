@@ -16,6 +16,7 @@ from affineur.repositories.rpmmd.model import ModuleState, Repository, RpmConfig
 from affineur.repositories.rpmmd.modules import read_modules
 from affineur.repositories.rpmmd.offers import OffersKept
 from affineur.repositories.rpmmd.primary import read_primary
+from support.aside import aside
 from support.rpm_roots import Rpm, primary, publish, record
 from support.rpms import dnf
 
@@ -150,13 +151,17 @@ def ask_dnf(system: System, folder: Path) -> Answer:
     options = [f"--setopt=obsoletes={int(system.main.obsoletes)}"]
     if system.main.exclude:
         options.append(f"--setopt=excludepkgs={','.join(system.main.exclude)}")
+    environment: dict[str, str] = {}
     if system.main.locks:
+        modules = aside("dnf-plugins-core") / "usr/lib/python3/dist-packages"
+        environment["PYTHONPATH"] = str(modules)
         plugins = root / "etc/dnf/plugins"
         plugins.mkdir()
         (plugins / "versionlock.list").write_text("\n".join(system.main.locks) + "\n")
         (plugins / "versionlock.conf").write_text(f"[main]\nenabled=1\nlocklist={plugins}/versionlock.list\n")
-        options += ["--setopt=plugins=1", f"--setopt=pluginconfpath={plugins}"]
-    done = dnf(root, "--quiet", *options, "check-update", arch=system.basearch)
+        (plugins / "versionlock.py").symlink_to(modules / "dnf-plugins" / "versionlock.py")
+        options += ["--setopt=plugins=1", f"--setopt=pluginconfpath={plugins}", f"--setopt=pluginpath={plugins}"]
+    done = dnf(root, "--quiet", *options, "check-update", arch=system.basearch, environment=environment)
     assert done.returncode in (0, 100), done.stderr
     return read_answer(done.stdout)
 

@@ -12,7 +12,20 @@ from pathlib import Path
 from affineur.packages.inventory import Package
 from support.rpms import needed
 
-__all__ = ["DEBIAN", "NAMES", "Row", "asked", "database", "listed", "loaded", "reloaded", "row", "sqlite_copy"]
+__all__ = [
+    "DEBIAN",
+    "FORMAT",
+    "NAMES",
+    "Row",
+    "asked",
+    "database",
+    "listed",
+    "loaded",
+    "reloaded",
+    "row",
+    "said",
+    "sqlite_copy",
+]
 
 NAMES = ("centos5-plain", "centos7-httpd24", "centos8-modularitylabel", "fedora-libuuid", "mariner-2.0", "sle15-bci")
 FILES = ("Packages", "Packages.xz", "Packages.db", "rpmdb.sqlite")
@@ -48,7 +61,12 @@ def asked(folder: Path) -> list[Row]:
     needed("rpm")
     command = ["rpm", "-qa", "--nosignature", "--nodigest", "--dbpath", str(folder), "--qf", FORMAT]
     done = subprocess.run(command, capture_output=True, check=True, timeout=60)
-    return _rows([line.split("\t") for line in done.stdout.decode("utf-8", "replace").splitlines()])
+    return said(done.stdout.decode("utf-8", "replace"))
+
+
+def said(text: str) -> list[Row]:
+    """The rows that rpm printed by FORMAT, likewise."""
+    return _rows([line.split("\t") for line in text.splitlines()])
 
 
 def row(package: Package) -> Row:

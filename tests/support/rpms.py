@@ -174,11 +174,13 @@ def dnf(
     repos: Mapping[str, Path | str] | None = None,
     arch: str = "x86_64",
     releasever: str = "9",
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run Debian's dnf on a root, without plugins and without a cache of earlier runs; its exit code is the caller's.
 
     Args:
         repos: written to the root's etc/yum.repos.d/test.repo; where not given, the root's own files count.
+        environment: variables besides those of this process.
     """
     needed("dnf")
     folder = root / "etc/yum.repos.d"
@@ -189,9 +191,9 @@ def dnf(
     shutil.rmtree(cache_folder, ignore_errors=True)
     command = ["dnf", "--installroot", str(root), "--noplugins", "--forcearch", arch, "--releasever", releasever]
     command += [f"--setopt=reposdir={folder}", f"--setopt=cachedir={cache_folder}", "--setopt=logdir=/var/log"]
-    environment = os.environ | {"LC_ALL": "C.UTF-8", "COLUMNS": "400"}
+    variables = os.environ | {"LC_ALL": "C.UTF-8", "COLUMNS": "400"} | dict(environment or {})
     return subprocess.run(
-        [*command, *arguments], capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=environment
+        [*command, *arguments], capture_output=True, text=True, timeout=TIMEOUT_S, check=False, env=variables
     )
 
 

@@ -11,7 +11,6 @@ from support.dnf_scenarios import Answer, System, ask_dnf, ask_us, joined, made,
 from support.rpms import needed
 
 pytestmark = pytest.mark.system
-VERSIONLOCK = Path("/usr/lib/python3/dist-packages/dnf-plugins/versionlock.py")
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +25,7 @@ def test_each_rule_is_dnfs_own(number: int, case: Case, said: dict[str, Answer])
     assert without(said.get(prefix_of(number), Answer([], [])), prefix_of(number)) == expected(case)
 
 
-# Debian's package of the versionlock plugin and zypper exclude each other, and zypper is a witness to more.
-# What dnf printed with it is held in tests/repositories/rpmmd/test_choose.py.
-ASKED_ALONE = [case for case in ALONE if VERSIONLOCK.exists() or not case.system.main.locks]
-
-
-@pytest.mark.parametrize("case", ASKED_ALONE, ids=lambda case: case.rule)
+@pytest.mark.parametrize("case", ALONE, ids=lambda case: case.rule)
 def test_each_rule_that_needs_a_root_is_dnfs_own(case: Case, tmp_path: Path) -> None:
     needed("dnf", "rpm")
     answer = ask_dnf(case.system, tmp_path)
