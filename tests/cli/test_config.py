@@ -141,6 +141,33 @@ def test_a_look_alike_is_warned_of(user: User) -> None:
     assert "warning dockr.io is not docker.io" in page
 
 
+def test_where_signatures_lie_is_told(user: User) -> None:
+    path = user.write(
+        ".config/containers/registries.d/team.yaml",
+        """\
+docker:
+  registry.example:5000/team:
+    lookaside: https://signatures.example/team?sig=hunter2
+    lookaside-staging: file:///srv/signatures
+    colour: blue
+""",
+    )
+    found = user.explain("team/app:1", "--json").document
+    assert found["lookaside"] == {
+        "url": "https://signatures.example/team?…",
+        "said": {"file": str(path), "line": 3},
+    }
+    assert found["lookaside_staging"] == {"url": "file:///srv/signatures", "said": {"file": str(path), "line": 4}}
+    assert f"{path}:5: docker.registry.example:5000/team.colour means nothing here" in found["warnings"]
+    found = user.explain("other.example/app:1", "--json").document
+    assert (found["lookaside"]["said"], found["lookaside_staging"]) == (None, None)
+    assert "no lookaside-staging is named in registries.d" in " ".join(user.explain("other.example/app:1").out.split())
+    path.write_text("docker: [")
+    done = user.explain("team/app:1")
+    assert (done.code, done.out) == (2, "")
+    assert f"{path}:1" in done.err
+
+
 @pytest.mark.parametrize(
     ("conf", "name", "said"),
     [

@@ -14,6 +14,7 @@ from affineur.packages.rpm.history import HISTORY
 from affineur.source.configuration.authfiles import auth_files
 from affineur.source.configuration.certificates import HOME_FOLDER, SYSTEM_FOLDERS
 from affineur.source.configuration.places import OVERRIDE, VARIABLES, alias_file, registries_files
+from affineur.source.configuration.registriesd import SYSTEM_FOLDER, SYSTEM_SIGNATURES, USER_FOLDER, USER_SIGNATURES
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/reference/files.md").read_text("utf-8")
@@ -77,7 +78,8 @@ def test_every_file_is_named_in_its_order(tmp_path: Path) -> None:
     drop_ins = [f"{shown(each.parent, home).removeprefix(str(root))}/*.conf" for each in files[1:-1]]
     logins = [shown(place.path, home) for place in auth_files(None, {"HOME": str(home)})][1:]
     certificates = [f"~/{HOME_FOLDER}/HOST:PORT", *(f"/{folder}/HOST:PORT" for folder in SYSTEM_FOLDERS)]
-    for names in (drop_ins, logins, certificates):
+    folders = [f"~/{USER_FOLDER}", f"/{SYSTEM_FOLDER}", f"/{SYSTEM_SIGNATURES}", f"~/{USER_SIGNATURES}"]
+    for names in (drop_ins, logins, certificates, folders):
         places = [PAGE.find(f"`{name}`") for name in names]
         assert -1 not in places, names
         assert places == sorted(places)

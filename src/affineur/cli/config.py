@@ -17,7 +17,7 @@ Examples:
   affineur config explain registry.example/team/app:1"""
 )
 def config() -> None:
-    """Say what the configuration means: registries.conf, certificates, proxies, logins."""
+    """Say what the configuration means: registries.conf, registries.d, certificates, proxies, logins."""
 
 
 @config.command(
@@ -57,7 +57,8 @@ def explain(
     """Say what REFERENCE means, and how its image would be read.
 
     Which file and line decided, which hosts would be asked in which order, and for each: how its certificate is judged,
-    by which proxy, and with whose login (never its password). Nobody is asked; a credential helper is run.
+    by which proxy, and with whose login (never its password); and where GPG signatures of the image are looked for and
+    would be put. Nobody is asked; a credential helper is run.
     """
     import msgspec
 
@@ -67,6 +68,7 @@ def explain(
     from affineur.report.explanation import render
     from affineur.source.configuration.explanation import Means
     from affineur.source.configuration.explanation import explain as explained
+    from affineur.source.configuration.registriesd import RegistriesD
 
     if parse_place(reference) is not None:
         raise click.UsageError(f"{reference} is on this machine: nobody is asked for it, and no configuration applies")
@@ -74,7 +76,13 @@ def explain(
         tls_verify=tls_verify, cert_dir=cert_dir, authfile=authfile, mirrors=mirrors, settings_file=settings_file
     ) as session:
         means = Means(
-            session.registries, session.logins, session.tls, session.mirror_map, session.addresses, os.environ
+            session.registries,
+            RegistriesD.read(os.environ),
+            session.logins,
+            session.tls,
+            session.mirror_map,
+            session.addresses,
+            os.environ,
         )
         found = explained(reference, means)
     if output == "text":

@@ -1,7 +1,7 @@
 """The page of `affineur config explain` for a terminal."""
 
 from affineur.report.layout import Page
-from affineur.source.configuration.explanation import Asked, Explanation, Line, TlsFound
+from affineur.source.configuration.explanation import Asked, Explanation, Line, LookasideFound, TlsFound
 
 __all__ = ["render"]
 
@@ -26,6 +26,9 @@ def render(found: Explanation, width: int = 80, colour: bool = False) -> str:
     for left_out in found.left_out:
         page.paragraph(left_out.reference, 0, "strong")
         page.fact("why", left_out.why, COLUMN, "warn")
+    page.title("GPG signatures:")
+    _lookaside(page, "read", found.lookaside, "nowhere")
+    _lookaside(page, "written", found.lookaside_staging, "nowhere; no lookaside-staging is named in registries.d")
     page.title("Read, later ones winning:" if len(found.files) > 1 else "Read:")
     for file in found.files or ("no registries.conf is there",):
         page.paragraph(file)
@@ -58,6 +61,13 @@ def _tls(page: Page, tls: TlsFound) -> None:
         page.fact("TLS", f"verified by {' and '.join((tls.trust, *tls.authorities))}{plain}", COLUMN)
     for certificate in tls.client_certificates:
         page.fact("shows", f"the client certificate {certificate}", COLUMN)
+
+
+def _lookaside(page: Page, what: str, found: LookasideFound | None, none: str) -> None:
+    if found is None:
+        page.fact(what, none, COLUMN)
+    else:
+        page.fact(what, f"{found.url} ({_where(found.said) if found.said else 'by default'})", COLUMN)
 
 
 def _where(said: Line | None) -> str:

@@ -15,16 +15,28 @@ from affineur.http.mirrors import MirrorMap
 from affineur.http.proxies import proxy_for
 from affineur.http.schemes import may_be_plain
 from affineur.http.tls import TlsRule
-from affineur.http.urls import origin_of
+from affineur.http.urls import origin_of, shown
 from affineur.oci.reference import DEFAULT_REGISTRY
 from affineur.source.access import DOCKER_HUB_HOST
 from affineur.source.configuration.located import Said
 from affineur.source.configuration.lookalikes import lookalike
 from affineur.source.configuration.registries import Endpoint, Registries
+from affineur.source.configuration.registriesd import Lookaside, RegistriesD
 from affineur.source.configuration.shortnames import resolve
 from affineur.source.credentials import Logins
 
-__all__ = ["Asked", "Explanation", "LeftOut", "Line", "LoginFound", "Means", "ProxyFound", "TlsFound", "explain"]
+__all__ = [
+    "Asked",
+    "Explanation",
+    "LeftOut",
+    "Line",
+    "LoginFound",
+    "LookasideFound",
+    "Means",
+    "ProxyFound",
+    "TlsFound",
+    "explain",
+]
 
 SCHEMA = "affineur.explanation/1"
 
@@ -35,6 +47,7 @@ class Means(msgspec.Struct, frozen=True):
     """What a run would read the image with."""
 
     registries: Registries
+    registries_d: RegistriesD
     logins: Logins
     tls: TlsRule
     mirrors: MirrorMap
@@ -113,6 +126,18 @@ class LeftOut(msgspec.Struct, frozen=True):
     said: Line | None
 
 
+class LookasideFound(msgspec.Struct, frozen=True):
+    """Where GPG signatures of the image lie, or would be put.
+
+    Attributes:
+        url: without its query.
+        said: what names it; None: nothing does, and the engines look there.
+    """
+
+    url: str
+    said: Line | None
+
+
 class Explanation(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     """The whole.
 
@@ -121,6 +146,8 @@ class Explanation(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
         meant: in full.
         why: which registry was meant and what decided; "" where the name says it.
         files: those of registries.conf that were read, in order; later ones win.
+        lookaside: where GPG signatures are looked for; None for nowhere.
+        lookaside_staging: where a copy to this name would put them; None: nothing names a place.
         warnings: look-alikes, keys that mean nothing.
     """
 
@@ -133,6 +160,8 @@ class Explanation(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
     left_out: tuple[LeftOut, ...]
     files: tuple[str, ...]
     warnings: tuple[str, ...]
+    lookaside: LookasideFound | None
+    lookaside_staging: LookasideFound | None
 
 
 def explain(text: str, means: Means) -> Explanation:
@@ -142,10 +171,13 @@ def explain(text: str, means: Means) -> Explanation:
         InvalidReference: it is no name, or names no registry and several could be meant.
         InvalidSettings: registries.conf cannot be read.
     """
+    registries_d = means.registries_d
     found = resolve(text, means.registries)
     plan = means.registries.plan(found.reference)
     warning = lookalike(found.reference)
-    unknown = [f"{said}: {name} means nothing here" for said, name in means.registries.ignored]
+    unknown = [
+        f"{said}: {name} means nothing here" for said, name in (*means.registries.ignored, *registries_d.ignored)
+    ]
     return Explanation(
         SCHEMA,
         text,
@@ -156,6 +188,8 @@ def explain(text: str, means: Means) -> Explanation:
         tuple(LeftOut(str(each.reference), each.left_out, _line(each.said)) for each in plan.left_out),
         tuple(str(file) for file in means.registries.files),
         (*([warning] if warning else []), *unknown),
+        _lookaside(registries_d.reading(found.reference)),
+        _lookaside(registries_d.writing(found.reference)),
     )
 
 
@@ -183,6 +217,10 @@ def _asked(endpoint: Endpoint, means: Means) -> Asked:
         LoginFound(login.login.username, login.where) if login is not None else None,
         tuple(problems),
     )
+
+
+def _lookaside(found: Lookaside | None) -> LookasideFound | None:
+    return LookasideFound(shown(found.url), _line(found.said)) if found is not None else None
 
 
 def _tls(endpoint: Endpoint, host: str, port: int, means: Means) -> TlsFound:
