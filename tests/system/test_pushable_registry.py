@@ -1,5 +1,6 @@
 """The tests' own registry, open for writing: by hand as distribution-spec 1.1 has it, and with skopeo and podman."""
 
+import contextlib
 import http.client
 import json
 import shutil
@@ -39,10 +40,8 @@ class Asked:
         connection = http.client.HTTPConnection(self._host, timeout=10)
         path = path.removeprefix(f"http://{self._host}")
         connection.request(method, path, body or None, {name.replace("_", "-"): text for name, text in headers.items()})
-        answer = connection.getresponse()
-        said = Said(answer.status, answer.headers, answer.read())
-        connection.close()
-        return said
+        with contextlib.closing(connection), connection.getresponse() as answer:
+            return Said(answer.status, answer.headers, answer.read())
 
     def begun(self) -> str:
         """Where an upload goes on."""
