@@ -37,6 +37,7 @@ class Document:
 
 class _Loader(yaml.SafeLoader):
     depth = 0
+    texts = False
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
@@ -53,11 +54,12 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def read(content: bytes, *, empty: bool = False) -> Document:
+def read(content: bytes, *, empty: bool = False, texts: bool = False) -> Document:
     """Read one document. An empty one has the value None.
 
     Args:
         empty: a key may be without a value (None), as in the engines' files, where what follows it is a comment.
+        texts: every scalar that is there is the text as it was written: a tag 1.10 is not the number 1.1.
 
     Raises:
         NotStrict: not UTF-8, no YAML, a key that is twice in a mapping, has no value or is no text, an alias, a tag,
@@ -67,6 +69,7 @@ def read(content: bytes, *, empty: bool = False) -> Document:
         raise NotStrict(1, f"longer than {BYTES_MAX} bytes")
     try:
         loader = _Loader(content.decode())
+        loader.texts = texts
         node = loader.get_single_node()
         lines: dict[Path, int] = {}
         return Document(None if node is None else _values(loader, node, (), lines, empty), lines)
@@ -86,7 +89,8 @@ def _values(loader: _Loader, node: yaml.Node, path: Path, lines: dict[Path, int]
     if isinstance(node, yaml.SequenceNode):
         return [_values(loader, item, (*path, str(index)), lines, empty) for index, item in enumerate(node.value)]
     if isinstance(node, yaml.ScalarNode):
-        value = loader.construct_object(node)
+        is_text = loader.texts and node.tag != "tag:yaml.org,2002:null"
+        value = node.value if is_text else loader.construct_object(node)
         if value is None and path and not empty:
             raise NotStrict(lines[path], f"{path[-1]} has no value")  # it would read as "not asked for"
         return value
