@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["copy"]
 
+AHEAD = 4
+"""Connections to each side that are made while the program is still being loaded."""
+
 
 @click.command(
     epilog="""\b
@@ -63,6 +66,8 @@ def copy(
     referrers, by its referrers tags, or by cosign's tags, on every level. What the target has is not sent again; a
     copy that was broken off goes on when the same command is run again. A tag is set last, when all is there.
     """
+    for reference in (source, target):
+        session.expect(reference, AHEAD)
     from affineur.cli.output import page, write
     from affineur.move.copy import Wish
     from affineur.oci.platform import parse_platform

@@ -27,6 +27,7 @@ COMMANDS = {
     "packages": "List what is installed in an image.",
     "updates": "List what the image's own sources would offer it.",
     "cves": "List the CVEs that an update or an erratum would fix.",
+    "pull": "Have an engine pull an image, if it is accepted.",
     "copy": "Move an image, with all that speaks of it, and verify it there.",
     "login": "Try a login at its registry, and keep it where podman does.",
     "logout": "Forget a login.",

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -167,9 +168,14 @@ class Session:
         places = (ENTITLED, *self.mirror_map.targets(ENTITLED))
         return Entitlements.read(self._entitlement_dir, (origin_of(place)[1:] for place in places))
 
+    @property
+    def connecting(self) -> tuple[bool, Path | None, Path | None]:
+        """What the user said of TLS, of certificates and of logins: `--tls-verify`, `--cert-dir`, `--authfile`."""
+        return self._tls_verify, self._cert_dir, self._authfile
+
     def assess(
         self,
-        reference: str,
+        reference: "str | Source",
         as_of: datetime | None,
         policy: Path | None,
         entitlement_dir: Path | None = None,
@@ -179,6 +185,7 @@ class Session:
         """Judge an image. Raises InvalidPolicy, InvalidSettings, and what `assessment.assess` raises.
 
         Args:
+            reference: or its source, opened, for whoever goes on with exactly what was judged.
             entitlement_dir: the user's entitlements; nothing must have been asked before.
             unfixed: ask the vendors about flaws without a fix, too.
         """
@@ -204,7 +211,8 @@ class Session:
             offers=self.offers,
             entitled=self._entitled,
         )
-        return assess(self.source(reference), means, self._policy(policy))
+        source = self.source(reference) if isinstance(reference, str) else reference
+        return assess(source, means, self._policy(policy))
 
     @cached_property
     def layers(self) -> "LayerStore":
@@ -318,6 +326,21 @@ class Session:
         from affineur.store.uploads import UploadMemory
 
         return UploadMemory(self.cache)
+
+    def expect(self, reference: str, connections: int) -> None:
+        """Begin to connect to the registry of a reference that is needed soon; nothing is said, or raised."""
+        from affineur.oci.place import parse_place
+        from affineur.oci.reference import DEFAULT_REGISTRY
+        from affineur.source.access import DOCKER_HUB_HOST
+        from affineur.source.configuration.shortnames import resolve
+
+        with suppress(Error):
+            if parse_place(reference) is not None:
+                return
+            place = self.registries.endpoints(resolve(reference, self.registries).reference)[0]
+            named = place.reference.registry
+            host = DOCKER_HUB_HOST if named == DEFAULT_REGISTRY else named
+            self.client.expect(host, connections, insecure=place.insecure)
 
     def _registry(self, text: str) -> "Source":
         """As registries.conf has it; what a short name means is said. `config explain` says the same, and more."""

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from http.client import HTTPException
-from threading import RLock, Thread
+from threading import Lock, RLock, Thread
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
-from affineur.errors import ForbiddenAddress, SourceError, Unreachable
+from affineur.errors import ForbiddenAddress, InvalidSettings, SourceError, Unreachable
 from affineur.http.addresses import AddressPolicy, Reach
 from affineur.http.connection import Origin
 from affineur.http.connections import Body, Connections, Exchange
@@ -92,6 +92,7 @@ class Client:
         self._user_agent, self._attempts, self._sleep, self._waiting = user_agent, attempts, sleep, waiting
         self._pacing = pacing
         self._plain: dict[str, bool] = {}
+        self._asking: dict[str, Lock] = {}
         self._secrets = Secrets()
         self._lock = RLock()
         self._connections = Connections(self._hosts.opened, self._hosts.context, read_s)
@@ -250,9 +251,28 @@ class Client:
         if tls.verify and not may_be_plain(host):
             return f"https://{registry}"
         with self._lock:
+            asking = self._asking.setdefault(registry, Lock())
+        with asking:  # of each registry once, of several at the same time
             if registry not in self._plain:
                 self._plain[registry] = not self._speaks_tls(host, None if port == 443 else port)
         return f"{'http' if self._plain[registry] else 'https'}://{registry}"
+
+    def expect(self, registry: str, count: int, *, insecure: bool = False) -> None:
+        """Connect, in the background, ahead of requests that will come side by side; failing is no error here.
+
+        Args:
+            registry, insecure: as for `base_url`.
+            count: connections.
+        """
+
+        def connect() -> None:
+            with contextlib.suppress(SourceError, InvalidSettings, OSError, HTTPException):
+                scheme, host, port = origin_of(self.base_url(registry, insecure=insecure))
+                origin = self._hosts.origin(scheme, host, port, Reach.OWN, None)
+                for _ in range(count):
+                    Thread(target=self._connections.open, args=(origin,), daemon=True).start()
+
+        Thread(target=connect, daemon=True).start()
 
     def hidden(self, text: str) -> str:
         """A text for people with `…` in place of every password and token that this client has sent.

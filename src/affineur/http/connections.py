@@ -124,6 +124,16 @@ class Connections:
                 return
         ready.close()
 
+    def open(self, origin: Origin) -> None:
+        """Connect ahead of a request to an origin that will come. Failing is no error: the request will say so."""
+        closed_before = self._closed
+        connection = Connection(origin, self._opened, self._contexts, self._read_s)
+        try:
+            connection.connect()
+        except (OSError, SourceError):
+            return
+        self._keep(origin, connection, closed_before)
+
     def close(self) -> None:
         """Close every idle connection; those in use are closed, not kept, when they are done with."""
         with self._lock:
@@ -176,14 +186,21 @@ class Connections:
             raise
 
         def finished(reusable: bool) -> None:
-            with self._lock:
-                idle = self._idle.setdefault(origin, [])
-                if reusable and refused is None and len(idle) < MAX_IDLE_PER_ORIGIN and self._closed == closed_before:
-                    idle.append(connection)
-                    return
-            connection.close()
+            if reusable and refused is None:
+                self._keep(origin, connection, closed_before)
+            else:
+                connection.close()
 
         return Exchange(answer, finished)
+
+    def _keep(self, origin: Origin, connection: Connection, closed_before: int) -> None:
+        """Let the next request have it, unless there are enough, or all were closed meanwhile."""
+        with self._lock:
+            idle = self._idle.setdefault(origin, [])
+            if len(idle) < MAX_IDLE_PER_ORIGIN and self._closed == closed_before:
+                idle.append(connection)
+                return
+        connection.close()
 
     def _idle_one(self, origin: Origin) -> Connection | None:
         while True:
