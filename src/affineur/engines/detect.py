@@ -33,9 +33,9 @@ def find_engine(named: str | None, environment: Mapping[str, str]) -> tuple[Engi
         try:
             return _opened(name)(Program(path, environment), environment), tuple(tried)
         except EngineFailed as problem:
-            tried.append(f"{name}: {problem}")
-    none = "no container engine answers" if named is None else f"{named} cannot be used"
-    raise EngineFailed(f"{none} ({'; '.join(tried)}); `--engine none --to oci:FOLDER` needs none")
+            tried.append(str(problem))  # which names the program
+    none = "" if named is not None else "no container engine answers: "
+    raise EngineFailed(f"{none}{'; '.join(tried)} (`--engine none --to oci:FOLDER` needs none)")
 
 
 def _opened(name: str) -> Callable[[Program, Mapping[str, str]], Engine]:

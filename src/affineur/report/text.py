@@ -8,7 +8,7 @@ from affineur.report.layout import Page
 from affineur.trust.model import Decision, Drop, Grade, Outcome, Support
 from affineur.trust.timeline import strip
 
-__all__ = ["render", "render_age"]
+__all__ = ["render", "render_age", "render_verdict"]
 
 ERRATA_SHOWN = 12
 PACKAGES_SHOWN = 4  # of one erratum
@@ -34,6 +34,14 @@ def render(assessment: Assessment, width: int = 80, colour: bool = False) -> str
         page.table([(d.kind, f"{d.what} ({d.where})" if d.where else d.what) for d in assessment.deviations], ("warn",))
     _unassessed(page, assessment)
     _evidence(page, assessment)
+    return page.text()
+
+
+def render_verdict(assessment: Assessment, width: int = 80, colour: bool = False) -> str:
+    """Return the beginning of the report alone: letter, verdict, which image, and why."""
+    page = Page(width, colour)
+    _verdict(page, assessment)
+    _rules(page, assessment)
     return page.text()
 
 
