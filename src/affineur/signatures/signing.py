@@ -78,7 +78,7 @@ def _loaded(pem: bytes, source: str, passphrase: Callable[[], str]) -> "PrivateK
         pass
     except (ValueError, UnsupportedAlgorithm) as problem:
         raise InvalidSettings(f"{source} is no private key in PEM that can be read; {_MAKE}") from problem
-    opening = passphrase().encode()
+    opening = passphrase().encode(errors="surrogateescape")  # bytes of the environment stay what they are
     try:
         return load_pem_private_key(pem, opening)
     except UnsupportedAlgorithm as problem:
