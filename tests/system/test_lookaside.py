@@ -23,7 +23,8 @@ from affineur.oci.reference import parse_reference
 from affineur.source.configuration.registriesd import RegistriesD
 from affineur.source.lookaside import LookasideSource, Signatures
 from affineur.target.lookaside import LookasideTarget, Stored
-from support.docker_registry import DOCKER_REGISTRY, docker_registry, push_image, push_manifest
+from support.command import affineur
+from support.docker_registry import DOCKER_REGISTRY, docker_registry, free_port, push_image, push_manifest
 from support.leaving_out import leave_out
 from support.registry import tar_of
 
@@ -203,15 +204,23 @@ def test_podman_accepts_what_was_carried_and_nothing_else(stage: Stage) -> None:
 
 def test_another_keys_signature_is_carried_and_not_accepted(stage: Stage, tmp_path: Path) -> None:
     """What is carried is not judged: it stays what it was."""
-    name, digest = f"{stage.host}/copies/bent/app:1", stage.digest("team/app:1")
-    copied = stage.skopeo_copy("--remove-signatures", f"docker://{stage.host}/team/app:1", f"docker://{name}")
+    stranger = "Stranger <stranger@other.example>"
+    stage.must("gpg", "--batch", "--passphrase", "", "--quick-generate-key", stranger, "rsa2048", "sign", "never")
+    signing = ("--sign-by", stranger, "--sign-identity", f"{stage.host}/team/app:1")
+    signed = stage.skopeo_copy(*signing, f"docker://{stage.host}/plain/app:amd64", f"docker://{stage.host}/team/odd:1")
+    assert signed.returncode == 0, signed.stderr
+    name = f"{stage.host}/copies/odd/app:1"
+    copied = stage.skopeo_copy("--remove-signatures", f"docker://{stage.host}/team/odd:1", f"docker://{name}")
     assert copied.returncode == 0, copied.stderr
-    (signature,) = stage.read(f"{stage.host}/team/app:1", digest).found
-    bent = signature[:-3] + bytes([signature[-3] ^ 1]) + signature[-2:]
-    assert LookasideTarget(stage.configuration).store(parse_reference(name), digest, [bent]).written == 1
-    refused = stage.skopeo_copy(f"docker://{name}", f"dir:{tmp_path}/x", policy=remapped(stage, "bent"))
+    digest, policy = stage.digest("copies/odd/app:1"), remapped(stage, "odd")
+    assert stage.carry(f"{stage.host}/team/odd:1", name, digest).written == 1
+    refused = stage.skopeo_copy(f"docker://{name}", f"dir:{tmp_path}/x", policy=policy)
     assert refused.returncode != 0
-    assert "nvalid" in refused.stderr
+    assert "Invalid GPG signature" in refused.stderr
+    # the right one beside it is enough: containers-policy.json(5) § signedBy
+    assert stage.carry(f"{stage.host}/team/app:1", name, digest).written == 1
+    accepted = stage.skopeo_copy(f"docker://{name}", f"dir:{tmp_path}/y", policy=policy)
+    assert accepted.returncode == 0, accepted.stderr
 
 
 def test_an_index_and_its_children(stage: Stage, tmp_path: Path) -> None:
@@ -248,6 +257,82 @@ def test_folders_of_skopeo(stage: Stage, tmp_path: Path) -> None:
     assert stored == Stored(1, 0, f"{tmp_path}/image")
     accepted = stage.skopeo_copy(*words, policy=policy)
     assert accepted.returncode == 0, accepted.stderr
+
+
+def test_affineur_copy_carries_them(stage: Stage, tmp_path: Path) -> None:
+    """The index's and its children's, before the tag; what is copied is accepted as what was signed, by skopeo."""
+    name, receipt = f"{stage.host}/copies/whole:1", tmp_path / "receipt.json"
+    identity = {"type": "exactRepository", "dockerRepository": f"{stage.host}/team/many"}
+    policy = stage.policy("policy-whole", "docker", stage.host, identity)
+    copying = ("copy", "--receipt", str(receipt), f"{stage.host}/team/many:1", name)
+    done = affineur(stage.home, *copying)
+    assert (done.code, done.err) == (0, "")
+    written = json.loads(receipt.read_bytes())
+    carried = [each for each in written["carried"] if each["found_by"] == "lookaside"]
+    assert {each["subject"] for each in carried} == {each["digest"] for each in written["manifests"]}
+    for each in carried:
+        (signature,) = stage.read(name, Digest(each["subject"])).found
+        assert Digest.of(signature) == each["digest"]
+    assert written["not_carried"] == written["unassessed"] == []
+    accepted = stage.skopeo_copy("--all", f"docker://{name}", f"dir:{tmp_path}/after", policy=policy)
+    assert accepted.returncode == 0, accepted.stderr
+    assert affineur(stage.home, *copying).code == 0
+    assert all(len(stage.read(name, Digest(each["subject"])).found) == 1 for each in carried), "not twice"
+
+    bare = f"{stage.host}/copies/bare:1"
+    assert affineur(stage.home, "copy", "--no-referrers", f"{stage.host}/team/many:1", bare).code == 0
+    folders = [path.name for path in (stage.home / "copies" / "copies").iterdir()]
+    assert [folder for folder in folders if folder.startswith("bare")] == []
+
+
+def test_affineur_copy_to_a_folder_of_skopeo(stage: Stage, tmp_path: Path) -> None:
+    policy = stage.policy(
+        "policy-to-dir", "dir", "", {"type": "exactReference", "dockerReference": f"{stage.host}/team/app:1"}
+    )
+    done = affineur(stage.home, "copy", f"{stage.host}/team/app:1", f"dir:{tmp_path}/image")
+    assert done.code == 0, done.err
+    assert "a GPG signature" in done.out
+    accepted = stage.skopeo_copy(f"dir:{tmp_path}/image", f"dir:{tmp_path}/copy", policy=policy)
+    assert accepted.returncode == 0, accepted.stderr
+    # from there into a registry again, and another image in its place: its signatures do not stay
+    back = affineur(stage.home, "copy", f"dir:{tmp_path}/image", f"{stage.host}/copies/back:1")
+    assert back.code == 0, back.err
+    assert len(stage.read(f"{stage.host}/copies/back:1", stage.digest("team/app:1")).found) == 1
+    assert affineur(stage.home, "copy", f"{stage.host}/plain/app:arm64", f"dir:{tmp_path}/image").code == 0
+    assert not list((tmp_path / "image").glob("*signature*"))
+
+
+def test_affineur_copy_says_what_could_not_be_carried(stage: Stage, tmp_path: Path) -> None:
+    name, receipt = f"{stage.host}/nowhere/app:1", tmp_path / "receipt.json"
+    done = affineur(stage.home, "copy", "--receipt", str(receipt), f"{stage.host}/team/app:1", name)
+    assert done.code == 0, done.err
+    digest = stage.digest("nowhere/app:1")
+    folder = stage.home / ".config/containers/registries.d"
+    assert json.loads(receipt.read_bytes())["not_carried"] == [
+        {
+            "what": f"a GPG signature of {digest}",
+            "why": f"registries.d names no lookaside-staging for {stage.host}/nowhere/app;"
+            f' write `docker: {{"{stage.host}/nowhere/app": {{lookaside-staging: file:///FOLDER}}}}`'
+            f" into {folder}/{stage.host.replace(':', '-')}.yaml",
+        }
+    ]
+    assert "no lookaside-staging" in " ".join(done.out.split())
+    done = affineur(stage.home, "copy", f"{stage.host}/team/app:1", f"oci:{tmp_path}/layout:1")
+    assert done.code == 0
+    assert "oci: has no place for signatures" in " ".join(done.out.split())
+
+
+def test_a_lookaside_that_does_not_answer_is_told_and_the_copy_done(stage: Stage, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    folder = home / ".config/containers/registries.d"
+    folder.mkdir(parents=True)
+    (folder / "a.yaml").write_text(f"default-docker: {{lookaside: 'http://127.0.0.1:{free_port()}'}}")
+    done = affineur(home, "copy", f"{stage.host}/team/many:1", f"oci:{tmp_path}/layout:1")
+    assert done.code == 3, (done.out, done.err)
+    page = " ".join(done.out.split())
+    assert "Could not be told" in page
+    assert page.count("signatures of sha256:") == 3
+    assert stage.run("skopeo", "inspect", "--raw", f"oci:{tmp_path}/layout:1").returncode == 0
 
 
 @pytest.mark.parametrize(

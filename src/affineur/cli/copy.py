@@ -94,7 +94,7 @@ def _copied(session: Session, source: str, target: str, wish: "Wish", as_json: b
 
     shown = Events() if as_json else ShownMove()
     try:
-        found = move(session.source(source), session.target(target), wish, shown)
+        found = move(session.source(source), session.target(target), wish, shown, session.lookasides())
     finally:
         shown.close()
     if isinstance(shown, Events):

@@ -23,12 +23,14 @@ if TYPE_CHECKING:
     from affineur.http.addresses import AddressPolicy
     from affineur.http.client import Client
     from affineur.http.mirrors import MirrorMap
+    from affineur.move.lookasides import Lookasides
     from affineur.oci.platform import Platform
     from affineur.repositories.reference import ReferenceSuite
     from affineur.source.configuration.certificates import TlsByHost
     from affineur.source.configuration.entitlements import Entitlements
     from affineur.source.configuration.logins import ConfiguredLogins
     from affineur.source.configuration.registries import Registries
+    from affineur.source.lookaside import LookasideSource
     from affineur.source.source import Source
     from affineur.store.feeds import Texts
     from affineur.store.layers import LayerStore
@@ -319,6 +321,21 @@ class Session:
         target = RegistryTarget(own.reference, self.client, self.logins, insecure=own.insecure, sessions=self.uploads)
         target.check()
         return target
+
+    def lookasides(self) -> "Lookasides":
+        """What carries GPG signatures along, for one move. Raises InvalidSettings."""
+        from affineur.move.lookasides import Lookasides
+        from affineur.target.lookaside import LookasideTarget
+
+        reading = self._lookaside_source
+        return Lookasides(reading, LookasideTarget(reading.configuration))
+
+    @cached_property
+    def _lookaside_source(self) -> "LookasideSource":
+        from affineur.source.configuration.registriesd import RegistriesD
+        from affineur.source.lookaside import LookasideSource
+
+        return LookasideSource(RegistriesD.read(os.environ), self.client)
 
     @cached_property
     def uploads(self) -> "UploadMemory":

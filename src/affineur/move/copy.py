@@ -15,6 +15,7 @@ import msgspec
 
 from affineur.errors import InvalidReference, SourceError, UnsupportedContent
 from affineur.image.image import choose, read_children
+from affineur.move.lookasides import Lookasides
 from affineur.move.pool import FIRST, Pool, Stopped
 from affineur.move.receipt import MovedBlob, MovedManifest, NotCarried, Receipt
 from affineur.move.survey import Piece, Survey
@@ -63,8 +64,17 @@ class Wish(msgspec.Struct, frozen=True):
     at_once: int = AT_ONCE
 
 
-def copy(source: Source, target: Target, wish: Wish | None = None, watcher: Watcher | None = None) -> Receipt:
+def copy(
+    source: Source,
+    target: Target,
+    wish: Wish | None = None,
+    watcher: Watcher | None = None,
+    lookasides: Lookasides | None = None,
+) -> Receipt:
     """Move what the source's reference names, and what speaks of it.
+
+    Args:
+        lookasides: carries GPG signatures, where `Wish.referrers` has them come along; for this move alone.
 
     Raises:
         Occupied: see `Wish.no_clobber`; nothing was written.
@@ -72,12 +82,15 @@ def copy(source: Source, target: Target, wish: Wish | None = None, watcher: Watc
         ContentError: something is not what was promised. In all these cases no tag was set.
         UnsupportedContent: it cannot be moved as it is, or not to such a place; the message says what can be done.
     """
-    return _Copy(source, target, wish or Wish(), watcher or Silent()).run()
+    return _Copy(source, target, wish or Wish(), watcher or Silent(), lookasides).run()
 
 
 class _Copy:
-    def __init__(self, source: Source, target: Target, wish: Wish, watcher: Watcher) -> None:
+    def __init__(
+        self, source: Source, target: Target, wish: Wish, watcher: Watcher, lookasides: Lookasides | None
+    ) -> None:
         self._source, self._target, self._wish, self._watcher = source, target, wish, watcher
+        self._lookasides = lookasides if wish.referrers else None
         self._pool = Pool(wish.at_once)
         self._lock = Lock()
         self._blobs: dict[Digest, MovedBlob] = {}
@@ -91,7 +104,11 @@ class _Copy:
         try:
             root, survey, sparse = self._surveyed()
             self._store(survey)
+            if self._target.reference.registry:  # a tag never names what lacks its signatures
+                self._sign(root, survey)
             self._name(root)
+            if not self._target.reference.registry:  # naming removes those of what was there before
+                self._sign(root, survey)
             self._target.finish()
         except BaseException:
             self._target.abandon()
@@ -194,6 +211,8 @@ class _Copy:
         if self._target.manifest(piece.document.digest) is not None:
             with self._lock:
                 self._there.add(piece.document.digest)
+        if piece.level == 0 and self._lookasides is not None:
+            self._lookasides.read(self._source.reference, piece.document.digest)
 
     def _plan(self, blob: Descriptor) -> None:
         self._watcher.planned(blob)
@@ -254,6 +273,14 @@ class _Copy:
                 how,  # type: ignore[arg-type]
             )
         self._watcher.stored(document.digest, piece.what, how)
+
+    def _sign(self, root: Document, survey: Survey) -> None:
+        """Put GPG signatures where the target's readers look for them."""
+        if self._lookasides is not None:
+            self._lookasides.write(self._target.reference, root.digest)
+            survey.carried += self._lookasides.carried
+            survey.not_carried += self._lookasides.not_carried
+            survey.unassessed += self._lookasides.unassessed
 
     def _name(self, root: Document) -> None:
         """Set the tags, now that all is there."""

@@ -59,11 +59,15 @@ class Signatures(msgspec.Struct, frozen=True):
 
 
 class LookasideSource:
-    """Signatures of images, wherever these live. Safe for several threads."""
+    """Signatures of images, wherever these live. Safe for several threads.
+
+    Attributes:
+        configuration: registries.d.
+    """
 
     def __init__(self, configuration: RegistriesD, client: Client) -> None:
         """Nothing is asked yet."""
-        self._configuration, self._client = configuration, client
+        self.configuration, self._client = configuration, client
         self._silent: dict[str, str] = {}
         self._lock = Lock()
 
@@ -76,7 +80,7 @@ class LookasideSource:
         """
         if isinstance(reference, Place):
             return self._beside(reference, digest) if reference.transport == "dir" else Signatures()
-        place = self._configuration.reading(reference)
+        place = self.configuration.reading(reference)
         if place is None:
             return Signatures()
         folder = folder_of(place.url)
