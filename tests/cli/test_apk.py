@@ -178,39 +178,8 @@ def test_a_wrong_index_in_the_place_of_another(world: ApkWorld) -> None:
     assert {each["name"] for each in document["updates"]} == {"libssl1.1", "libcrypto1.1", "tree"}
 
 
-def rolling(world: ApkWorld, distribution: str) -> None:
-    """Make it an image of Wolfi or Chainguard: one repository, no releases, advisories of their own."""
-    url = {"wolfi": "https://packages.wolfi.dev/os", "chainguard": "https://apk.cgr.dev/chainguard"}[distribution]
-    world.files["etc/os-release"] = f'ID={distribution}\nNAME="{distribution}"\nVERSION_ID="20230201"\n'.encode()
-    world.files["etc/apk/repositories"] = f"{url}\n".encode()
-    world.packages = [
-        installed("wolfi-baselayout", "20230201-r15"),
-        installed("libssl3", "3.3.1-r0", "openssl"),
-    ]
-    records = [
-        built("wolfi-baselayout", "20230201-r15", 100),
-        built("wolfi-keys", "1-r8", 100),
-        built("libssl3", "3.3.1-r0", 90, "openssl"),
-        built("libssl3", "3.3.2-r1", 20, "openssl"),
-        built("libssl3", "3.3.2-r0", 25, "openssl"),
-        built("fresh", "1-r0", 0),
-    ]
-    world.served.publish("own/os", records, description="")
-    world.served.publish("own/chainguard", records, description="")
-    world.served.files["own/os/security.json"] = world.served.files["own/chainguard/security.json"] = (
-        b'{"apkurl": "x", "archs": ["x86_64"], "reponame": "os", "urlprefix": "https://packages.wolfi.dev", "packages":'
-        b' [{"pkg": {"name": "openssl", "secfixes": {"0": ["CVE-2026-9"], "3.3.2-r0": ["CVE-2026-1000"]}}}]}'
-    )
-    world.mirrors = dict.fromkeys(
-        ("https://packages.wolfi.dev", "https://apk.cgr.dev", "https://packages.cgr.dev"), "own"
-    )
-    world.feed_name = distribution.capitalize()
-    world.flaw_ids = "CGA-"
-    world.references = [("wolfi", "", "os", "https://packages.wolfi.dev/os")]
-
-
 def test_wolfi(world: ApkWorld) -> None:
-    rolling(world, "wolfi")
+    world.rolling("wolfi")
     document = world.run("assess", "--json").document
     assert document["grade"]["letter"] == "B"
     assert names(document["updates"], "name", "available", "security") == [("libssl3", "3.3.2-r1", True)]
@@ -220,7 +189,7 @@ def test_wolfi(world: ApkWorld) -> None:
 
 def test_chainguard_has_no_key_that_could_be_confirmed(world: ApkWorld) -> None:
     """Its offers are listed by the image's own key; a letter needs one that the user names."""
-    rolling(world, "chainguard")
+    world.rolling("chainguard")
     document = world.run("assess", "--json").document
     assert document["grade"]["letter"] is None
     assert any("they can be named in the configuration" in each["why"] for each in document["unassessed"])

@@ -1,7 +1,7 @@
 """A small world of apk on loopback: a registry with one image, its repositories, its security database, OSV's records.
 
-The image says that it is Alpine 3.16; its repositories are signed with a key made here, which the configuration pins in
-the place of Alpine's own. Everything can be bent before it is served.
+The image says that it is Alpine, 3.16 where nothing else is said; its repositories are signed with a key made here,
+which the configuration pins in the place of Alpine's own. Everything can be bent before it is served.
 """
 
 import io
@@ -15,7 +15,8 @@ from typing import Any, Self
 
 from affineur.cli.main import run
 from support.apk import Repositories, record
-from support.command import Done
+from support.command import Done, started
+from support.docker_registry import push_image
 from support.feeds import feed_server, packed
 from support.feeds import record as osv_record
 from support.registry import Registry, tar_of
@@ -23,11 +24,13 @@ from support.registry import Registry, tar_of
 __all__ = ["ApkWorld", "days_ago", "installed"]
 
 HOST = "https://dl.example/alpine"
+STARTED = datetime.now(UTC)
+"""What is published again says the same."""
 HIGH = [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"}]  # 7.5
 
 
 def days_ago(days: int) -> datetime:
-    return datetime.now(UTC) - timedelta(days)
+    return STARTED - timedelta(days)
 
 
 def installed(name: str, version: str, origin: str = "", more: str = "") -> str:
@@ -52,30 +55,34 @@ class ApkWorld:
         flaws: (CVE, days since it is known), of OSV's folder `feed_name`, in records whose ids begin with `flaw_ids`.
         mirrors: URL → path that it is mapped to on loopback.
         references: (distribution, release, name, URL) of what the configuration pins.
+        registry_host: of another registry than the one in this process, to push to.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, release: str = "3.16") -> None:
+        """The release is Alpine's, as `3.16` or `edge`."""
         self.folder = folder
+        self.path = release if release == "edge" else f"v{release}"
+        version = "3.23_alpha20250612" if release == "edge" else f"{release}.3"
         self._stack = ExitStack()
         self.registry = self._stack.enter_context(Registry())
         self.served = self._stack.enter_context(Repositories())
         self.feed = self._stack.enter_context(feed_server())
         self.packages = [
-            installed("alpine-base", "3.16.3-r0"),
+            installed("alpine-base", f"{version}-r0"),
             installed("musl", "1.2.3-r4"),
             installed("libssl1.1", "1.1.1s-r0", "openssl"),
             installed("libcrypto1.1", "1.1.1s-r0", "openssl"),
             installed("tree", "2.0.2-r0"),
         ]
         self.files: dict[str, bytes | None] = {
-            "etc/os-release": b'ID=alpine\nVERSION_ID=3.16.3\nPRETTY_NAME="Alpine Linux v3.16"\n',
+            "etc/os-release": f'ID=alpine\nVERSION_ID={version}\nPRETTY_NAME="Alpine Linux {self.path}"\n'.encode(),
             "etc/apk/arch": b"x86_64\n",
-            "etc/apk/repositories": f"{HOST}/v3.16/main\n{HOST}/v3.16/community\n".encode(),
+            "etc/apk/repositories": f"{HOST}/{self.path}/main\n{HOST}/{self.path}/community\n".encode(),
             "etc/apk/world": b"alpine-base\nmusl\nlibssl1.1\ntree\n",
             f"etc/apk/keys/{self.served.key.name}": self.served.key.pem,
         }
         self.main = [
-            built("alpine-base", "3.16.3-r0", 300),
+            built("alpine-base", f"{version}-r0", 300),
             built("apk-tools", "2.12.9-r3", 300),
             built("musl", "1.2.3-r4", 300),
             built("libssl1.1", "1.1.1t-r0", 20, "openssl"),
@@ -83,22 +90,54 @@ class ApkWorld:
             built("fresh", "1-r0", 0),
         ]
         self.community = [built("tree", "2.0.2-r1", 40), built("other", "1-r0", 0)]
-        self.description = "v3.16.3-13-g4d933a1fa3"
+        self.description = "v20260101-13-g4d933a1fa3" if release == "edge" else f"v{version}-13-g4d933a1fa3"
         self.fixes: Mapping[str, Mapping[str, Sequence[str]]] = {"openssl": {"1.1.1t-r0": ["CVE-2026-1000"]}}
         self.databases: dict[str, bytes | None] = {}
         self.flaws = [("CVE-2026-1000", 10)]
         self.feed_name, self.flaw_ids = "Alpine", "ALPINE-"
         self.mirrors = {HOST: "alpine", "https://secdb.alpinelinux.org": "secdb"}
-        self.references = [("alpine", "3.16", name, f"{HOST}/v3.16/{name}") for name in ("main", "community")]
+        self.references = [("alpine", release, name, f"{HOST}/{self.path}/{name}") for name in ("main", "community")]
         self.pinned = self.served.key.fingerprint
+        self.registry_host = ""
 
     @property
     def image(self) -> str:
-        return f"{self.registry.host}/team/app:1"
+        return f"{self.registry_host or self.registry.host}/team/app:1"
+
+    def rolling(self, distribution: str) -> None:
+        """Make it an image of Wolfi or Chainguard: one repository, no releases, advisories of their own."""
+        url = {"wolfi": "https://packages.wolfi.dev/os", "chainguard": "https://apk.cgr.dev/chainguard"}[distribution]
+        self.files["etc/os-release"] = f'ID={distribution}\nNAME="{distribution}"\nVERSION_ID="20230201"\n'.encode()
+        self.files["etc/apk/repositories"] = f"{url}\n".encode()
+        self.packages = [
+            installed("wolfi-baselayout", "20230201-r15"),
+            installed("libssl3", "3.3.1-r0", "openssl"),
+        ]
+        records = [
+            built("wolfi-baselayout", "20230201-r15", 100),
+            built("wolfi-keys", "1-r8", 100),
+            built("libssl3", "3.3.1-r0", 90, "openssl"),
+            built("libssl3", "3.3.2-r1", 20, "openssl"),
+            built("libssl3", "3.3.2-r0", 25, "openssl"),
+            built("fresh", "1-r0", 0),
+        ]
+        self.served.publish("own/os", records, description="")
+        self.served.publish("own/chainguard", records, description="")
+        self.served.files["own/os/security.json"] = self.served.files["own/chainguard/security.json"] = (
+            b'{"apkurl": "x", "archs": ["x86_64"], "reponame": "os", "urlprefix": "https://packages.wolfi.dev",'
+            b' "packages": [{"pkg": {"name": "openssl",'
+            b' "secfixes": {"0": ["CVE-2026-9"], "3.3.2-r0": ["CVE-2026-1000"]}}}]}'
+        )
+        self.mirrors = dict.fromkeys(
+            ("https://packages.wolfi.dev", "https://apk.cgr.dev", "https://packages.cgr.dev"), "own"
+        )
+        self.feed_name = distribution.capitalize()
+        self.flaw_ids = "CGA-"
+        self.references = [("wolfi", "", "os", "https://packages.wolfi.dev/os")]
 
     def publish(self) -> None:
-        self.served.publish("alpine/v3.16/main", self.main, description=self.description)
-        self.served.publish("alpine/v3.16/community", self.community, description=self.description)
+        self.served.publish(f"alpine/{self.path}/main", self.main, description=self.description)
+        self.served.publish(f"alpine/{self.path}/community", self.community, description=self.description)
         entries = [{"pkg": {"name": name, "secfixes": versions}} for name, versions in self.fixes.items()]
         files: dict[str, bytes | None] = {
             "main.json": json.dumps({"packages": entries}).encode(),
@@ -106,7 +145,7 @@ class ApkWorld:
         }
         for name, content in (files | self.databases).items():
             if content is not None:
-                self.served.files[f"secdb/v3.16/{name}"] = content
+                self.served.files[f"secdb/{self.path}/{name}"] = content
         self.feed.archives[self.feed_name] = packed(
             osv_record(
                 f"{self.flaw_ids}{cve}", cves=[cve], published=f"{days_ago(days):%Y-%m-%dT%H:%M:%SZ}", severity=HIGH
@@ -115,7 +154,10 @@ class ApkWorld:
         )
         members = {"lib/apk/db/installed": "\n".join(self.packages).encode()}
         members |= {path: content for path, content in self.files.items() if content is not None}
-        self.registry.push("team/app", "1", layers=[tar_of(members)])
+        if self.registry_host:
+            push_image(self.registry_host, "team/app", "1", [tar_of(members)])
+        else:
+            self.registry.push("team/app", "1", layers=[tar_of(members)])
 
     def configuration(self) -> Path:
         keyring = self.folder / "keyring.pem"
@@ -137,11 +179,20 @@ class ApkWorld:
 
     def run(self, command: str, *arguments: str) -> Done:
         """Run `affineur COMMAND --settings … ARGUMENTS IMAGE`, in this process."""
-        self.publish()
+        words = self.words(command, *arguments)
         out, err = io.StringIO(), io.StringIO()
         with redirect_stdout(out), redirect_stderr(err):
-            code = run([command, "--settings", str(self.configuration()), *arguments, self.image])
+            code = run(words)
         return Done(code, out.getvalue(), err.getvalue())
+
+    def started(self, command: str, *arguments: str) -> Done:
+        """The same in a process of its own."""
+        return started(self.folder, self.words(command, *arguments))
+
+    def words(self, command: str, *arguments: str) -> list[str]:
+        """Publish all, and return what the command line says."""
+        self.publish()
+        return [command, "--settings", str(self.configuration()), *arguments, self.image]
 
     def close(self) -> None:
         self._stack.close()
