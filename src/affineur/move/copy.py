@@ -15,9 +15,10 @@ import msgspec
 
 from affineur.errors import InvalidReference, SourceError, UnsupportedContent
 from affineur.image.image import choose, read_children
+from affineur.move.attesting import Attestation
 from affineur.move.lookasides import Lookasides
 from affineur.move.pool import FIRST, Pool, Stopped
-from affineur.move.receipt import MovedBlob, MovedManifest, NotCarried, Receipt
+from affineur.move.receipt import Carried, MovedBlob, MovedManifest, NotCarried, Receipt
 from affineur.move.survey import Piece, Survey
 from affineur.move.watching import Silent, Watcher
 from affineur.oci.blob import Verification
@@ -70,11 +71,13 @@ def copy(
     wish: Wish | None = None,
     watcher: Watcher | None = None,
     lookasides: Lookasides | None = None,
+    attestation: Attestation | None = None,
 ) -> Receipt:
     """Move what the source's reference names, and what speaks of it.
 
     Args:
         lookasides: carries GPG signatures, where `Wish.referrers` has them come along; for this move alone.
+        attestation: is left at the target, as referrers of what is moved.
 
     Raises:
         Occupied: see `Wish.no_clobber`; nothing was written.
@@ -82,15 +85,22 @@ def copy(
         ContentError: something is not what was promised. In all these cases no tag was set.
         UnsupportedContent: it cannot be moved as it is, or not to such a place; the message says what can be done.
     """
-    return _Copy(source, target, wish or Wish(), watcher or Silent(), lookasides).run()
+    return _Copy(source, target, wish or Wish(), watcher or Silent(), lookasides, attestation).run()
 
 
 class _Copy:
     def __init__(
-        self, source: Source, target: Target, wish: Wish, watcher: Watcher, lookasides: Lookasides | None
+        self,
+        source: Source,
+        target: Target,
+        wish: Wish,
+        watcher: Watcher,
+        lookasides: Lookasides | None,
+        attestation: Attestation | None,
     ) -> None:
         self._source, self._target, self._wish, self._watcher = source, target, wish, watcher
         self._lookasides = lookasides if wish.referrers else None
+        self._attestation = attestation
         self._pool = Pool(wish.at_once)
         self._lock = Lock()
         self._blobs: dict[Digest, MovedBlob] = {}
@@ -104,6 +114,7 @@ class _Copy:
         try:
             root, survey, sparse = self._surveyed()
             self._store(survey)
+            self._attest(survey)
             if self._target.reference.registry:  # a tag never names what lacks its signatures
                 self._sign(root, survey)
             self._name(root)
@@ -273,6 +284,13 @@ class _Copy:
                 how,  # type: ignore[arg-type]
             )
         self._watcher.stored(document.digest, piece.what, how)
+
+    def _attest(self, survey: Survey) -> None:
+        for done in self._attestation.put(self._target, survey.pieces) if self._attestation is not None else ():
+            if isinstance(done, Carried):
+                survey.carried.append(done)
+            else:
+                survey.not_carried.append(done)
 
     def _sign(self, root: Document, survey: Survey) -> None:
         """Put GPG signatures where the target's readers look for them."""

@@ -48,7 +48,7 @@ class Carried(msgspec.Struct, frozen=True):
     Attributes:
         kind: what such things are called; its artifact type where that is not known.
         subject: the digest that it speaks of.
-        found_by: "referrers API", "referrers tag", "layout", "tag of cosign", "lookaside".
+        found_by: "referrers API", "referrers tag", "layout", "tag of cosign", "lookaside"; "made here".
         tag: of those that are found by their name.
     """
 
