@@ -57,6 +57,10 @@ class Events:
             click.echo(line, file=self._out)
             self._out.flush()
 
+    def receipt(self, document: str) -> None:
+        """The last event: the whole document."""
+        self.say("done", document=json.loads(document))
+
     def close(self) -> None:
         """Nothing is left to do."""
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from affineur.http.mirrors import MirrorMap
     from affineur.move.lookasides import Lookasides
     from affineur.oci.platform import Platform
+    from affineur.oci.reference import Reference
     from affineur.repositories.reference import ReferenceSuite
+    from affineur.source.access import Access
     from affineur.source.configuration.certificates import TlsByHost
     from affineur.source.configuration.entitlements import Entitlements
     from affineur.source.configuration.logins import ConfiguredLogins
@@ -318,7 +320,8 @@ class Session:
         if found.why:
             click.echo(f"affineur: {found.why}", err=True)
         own = self.registries.endpoints(found.reference)[-1]
-        target = RegistryTarget(own.reference, self.client, self.logins, insecure=own.insecure, sessions=self.uploads)
+        access = self._access(own.reference, insecure=own.insecure, actions="pull,push")
+        target = RegistryTarget(own.reference, self.client, sessions=self.uploads, access=access)
         target.check()
         return target
 
@@ -370,13 +373,26 @@ class Session:
         if found.why:
             click.echo(f"affineur: {found.why}", err=True)
         places = [
-            RegistrySource(each.reference, self.client, self.logins, insecure=each.insecure)
+            RegistrySource(each.reference, self.client, access=self._access(each.reference, insecure=each.insecure))
             for each in self.registries.endpoints(found.reference)
         ]
         warning = lookalike(found.reference)
         if warning:
             click.echo(f"affineur: warning: {warning}", err=True)
         return MirroredSource(found.reference, places, [warning] if warning else [])
+
+    def _access(self, reference: "Reference", *, insecure: bool, actions: str = "pull") -> "Access":
+        """One for all references of a repository: what it has been asked for once need not be found out again."""
+        from affineur.source.access import Access
+
+        key = (reference.name, insecure, actions)
+        if key not in self._accesses:
+            self._accesses[key] = Access(reference, self.client, self.logins, insecure=insecure, actions=actions)
+        return self._accesses[key]
+
+    @cached_property
+    def _accesses(self) -> "dict[tuple[str, bool, str], Access]":
+        return {}
 
     @cached_property
     def registries(self) -> "Registries":

@@ -7,9 +7,7 @@ import msgspec
 
 from affineur.evidence import Unassessed
 
-__all__ = ["SCHEMA", "Carried", "MovedBlob", "MovedManifest", "NotCarried", "Receipt"]
-
-SCHEMA = "affineur.receipt/1"
+__all__ = ["Carried", "MovedBlob", "MovedManifest", "NotCarried", "Receipt"]
 
 
 class MovedBlob(msgspec.Struct, frozen=True):
@@ -77,7 +75,6 @@ class Receipt(msgspec.Struct, frozen=True):
         verified: what was looked at in the target, after all was there; a sentence.
         sent_bytes: bytes of blobs that went to the target in this call.
         unassessed: what could not be told: whether there is more that should have come along.
-        assessment: where the move was gated by a policy: the whole of it, as `assess --json` has it.
     """
 
     source: str
@@ -95,5 +92,3 @@ class Receipt(msgspec.Struct, frozen=True):
     sent_bytes: int
     began: datetime
     seconds: float
-    assessment: msgspec.Raw | None = None
-    schema: str = SCHEMA

@@ -12,7 +12,7 @@ from affineur.move.receipt import Receipt
 from affineur.report.documents import Assessed, assessed
 from affineur.report.json import encoded
 from affineur.report.layout import Page
-from affineur.report.receipt import render as render_receipt
+from affineur.report.receipt import render_receipt
 from affineur.trust.model import Decision, Outcome, Verdict
 
 __all__ = ["SCHEMA", "PullDocument", "document", "render"]

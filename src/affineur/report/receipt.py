@@ -1,23 +1,99 @@
-"""A receipt for people: what was moved, what came along, what did not, in 80 columns."""
+"""What was copied: for people in 80 columns, for programs and archives as one document."""
 
 from collections import Counter
 
-from affineur.move.receipt import Receipt
+import msgspec
+
+from affineur import __version__
+from affineur.assessment.model import Assessment
+from affineur.move.receipt import MovedManifest, Receipt
+from affineur.report.documents import Assessed, assessed
+from affineur.report.json import encoded
 from affineur.report.layout import Page
+from affineur.trust.model import Decision
 
-__all__ = ["render"]
+__all__ = ["SCHEMA", "Copied", "CopiedImage", "CopyDocument", "document", "render", "render_receipt"]
 
+SCHEMA = "affineur.copy/1"
 LISTED = 12
-"""Lines of one kind; the receipt itself has them all."""
+"""Lines of one kind; the document has them all."""
 MEGABYTE = 1_000_000
 
 
-def render(receipt: Receipt, width: int = 80, colour: bool = False) -> str:
-    """Return the text of one receipt."""
+class Copied(msgspec.Struct, frozen=True):
+    """What became of one image.
+
+    Attributes:
+        source, target: as they are called in full, where that was found out.
+        exit_code: what it alone would end with.
+        decision: the policy's, of all its images together; None without one.
+        receipt: None where nothing was written.
+        problem: what went wrong; "" where nothing did.
+    """
+
+    source: str
+    target: str
+    exit_code: int
+    decision: Decision | None = None
+    receipt: Receipt | None = None
+    assessments: tuple[Assessment, ...] = ()
+    problem: str = ""
+
+
+class CopiedImage(msgspec.Struct, frozen=True):
+    """The same, as the document has it."""
+
+    source: str
+    target: str
+    exit_code: int
+    decision: Decision | None
+    receipt: Receipt | None
+    assessments: tuple[Assessed, ...]
+    problem: str
+
+
+class CopyDocument(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
+    """`affineur copy --receipt FILE`, and the last event of `--json`."""
+
+    schema_: str
+    affineur: str
+    images: tuple[CopiedImage, ...]
+
+
+def document(outcomes: tuple[Copied, ...]) -> str:
+    """Return all of it as JSON text."""
+    images = tuple(
+        CopiedImage(
+            each.source,
+            each.target,
+            each.exit_code,
+            each.decision,
+            each.receipt,
+            tuple(assessed(assessment) for assessment in each.assessments),
+            each.problem,
+        )
+        for each in outcomes
+    )
+    return encoded(CopyDocument(SCHEMA, __version__, images))
+
+
+def render(outcome: Copied, width: int = 80, colour: bool = False) -> str:
+    """Return what became of one image; where it was judged, the verdict was shown before."""
+    if outcome.receipt is not None:
+        return render_receipt(outcome.receipt, width, colour)
+    page = Page(width, colour)
+    page.paragraph(f"{outcome.source} → {outcome.target}", 0, "strong")
+    why = outcome.problem or {"reject": "rejected", "undetermined": "undetermined"}.get(str(outcome.decision), "")
+    page.fact("nothing", f"was written: {why}", 10, "bad")
+    return page.text()
+
+
+def render_receipt(receipt: Receipt, width: int = 80, colour: bool = False) -> str:
+    """Return what was moved, what came along and what did not."""
     page = Page(width, colour)
     page.paragraph(f"{receipt.source} → {receipt.target}", 0, "strong")
-    what = receipt.manifests[0].what if receipt.manifests else "image"
-    page.fact(what, receipt.digest, 10)
+    known = {each.digest: each for each in receipt.manifests}
+    page.fact(known[receipt.digest].what if receipt.digest in known else "image", receipt.digest, 10)
     if len(receipt.tags) > 1:
         page.fact("tags", ", ".join(receipt.tags), 10)
     page.fact("blobs", _blobs(receipt), 10)
@@ -30,7 +106,12 @@ def render(receipt: Receipt, width: int = 80, colour: bool = False) -> str:
     page.fact("verified", receipt.verified, 10)
     if receipt.carried:
         page.title("Came along")
-        _listed(page, [f"{each.kind}, of {each.subject} ({each.found_by})" for each in receipt.carried])
+        speaking = Counter((each.kind, _subject(known, each.subject), each.found_by) for each in receipt.carried)
+        lines = [
+            f"{kind}, of {subject} ({found_by})" + (f", {count} of them" if count > 1 else "")
+            for (kind, subject, found_by), count in speaking.items()
+        ]
+        _listed(page, lines)
     if receipt.not_carried:
         page.title("Did not come along")
         _listed(page, [f"{each.what}: {each.why}" for each in receipt.not_carried])
@@ -38,6 +119,10 @@ def render(receipt: Receipt, width: int = 80, colour: bool = False) -> str:
         page.title("Could not be told")
         _listed(page, [f"{each.what}: {each.why}" for each in receipt.unassessed])
     return page.text()
+
+
+def _subject(known: dict[str, MovedManifest], digest: str) -> str:
+    return f"{known[digest].what} {digest[:19]}…" if digest in known else digest
 
 
 def _blobs(receipt: Receipt) -> str:
@@ -49,7 +134,7 @@ def _blobs(receipt: Receipt) -> str:
         had = sum(each.had for each in receipt.blobs)
         parts.append(f"{counts['resumed']} of them gone on with, after {had / MEGABYTE:.1f} MB")
     if counts["mounted"]:
-        parts.append(f"{counts['mounted']} taken over from {receipt.source.partition('@')[0]}, not sent")
+        parts.append(f"{counts['mounted']} taken over within the registry, not sent")
     return ", ".join([*parts, *_there(counts["present"])]) or "none"
 
 
@@ -59,6 +144,6 @@ def _there(count: int) -> list[str]:
 
 def _listed(page: Page, lines: list[str]) -> None:
     for line in lines[:LISTED]:
-        page.paragraph(f"- {line}")
+        page.fact("-", line, 2)
     if len(lines) > LISTED:
         page.paragraph(f"… and {len(lines) - LISTED} more (--receipt lists them all)")

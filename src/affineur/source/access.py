@@ -71,6 +71,10 @@ class Access:
         self._logins = logins or KnownLogins({})
         self._actions = actions
 
+    def allowing(self, actions: str) -> "Access":
+        """The same repository, with tokens that are asked for other actions: "pull,delete"."""
+        return Access(self.reference, self.client, self._logins, insecure=self._insecure, actions=actions)
+
     @property
     def url(self) -> str:
         """`https://registry.example/v2/team/app`; finding out between HTTPS and HTTP may take a connection."""

@@ -8,6 +8,7 @@ for signatures (`X-Registry-Supports-Signatures`, of OpenShift) is not read.
 
 import os
 import stat
+import time
 from collections.abc import Callable
 from threading import Lock
 from urllib.parse import urlsplit, urlunsplit
@@ -35,6 +36,8 @@ MAX_SIGNATURE_BYTES = 4 * 1024 * 1024
 """As containers/image has it."""
 MAX_TOTAL_BYTES = 16 * 1024 * 1024
 """Of one manifest's signatures together: they are held in memory, and have some hundred bytes each."""
+BUDGET_S = 120.0
+"""For all questions to one place in a run: it need not answer at once, nor hold up a copy for hours."""
 
 # RFC 9580 § 4.2, § 5: a signed message begins with a signature, a one-pass signature or compressed data
 _PACKETS = (2, 4, 8)
@@ -69,6 +72,7 @@ class LookasideSource:
         """Nothing is asked yet."""
         self.configuration, self._client = configuration, client
         self._silent: dict[str, str] = {}
+        self._spent_s: dict[str, float] = {}
         self._lock = Lock()
 
     def signatures(self, reference: AnyReference, digest: Digest) -> Signatures:
@@ -94,17 +98,23 @@ class LookasideSource:
     def _of_server(self, place: str, base: str, number: int) -> bytes | None:
         """Raises SourceError, ContentError; a place that did not answer once is not asked again in this run."""
         with self._lock:
-            silent = self._silent.get(place)
-        if silent is not None:
+            silent = self._silent.get(place, "")
+            if self._spent_s.get(place, 0.0) > BUDGET_S:
+                silent = silent or f"{shown(place)}: has taken more than {BUDGET_S:.0f} s; not asked any more"
+        if silent:
             raise SourceError(silent)
         parts = urlsplit(base)
         url = urlunsplit(parts._replace(path=f"{parts.path}/signature-{number}"))
+        start = time.monotonic()
         try:
             answer = self._client.get(url, limit=MAX_SIGNATURE_BYTES, reach=Reach.OWN, also=(404,))
         except (Unreachable, RateLimited) as problem:
             with self._lock:
                 self._silent[place] = str(problem)
             raise
+        finally:
+            with self._lock:
+                self._spent_s[place] = self._spent_s.get(place, 0.0) + time.monotonic() - start
         if answer.status == 404:
             return None
         if answer.status != 200:

@@ -62,6 +62,10 @@ class MirroredSource:
                 return self._found(which)
         return self._serving.manifest(which)
 
+    def digest(self, which: str) -> Digest | None:
+        """What a tag names, as the registry itself says; see `RegistrySource.digest`."""
+        return self._places[-1].digest(which)
+
     def _found(self, which: str | None) -> Document:
         *mirrors, own = self._places
         for place in mirrors:

@@ -4,7 +4,7 @@ One request per document: no ping, no HEAD before a GET. Every document's digest
 """
 
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import msgspec
 
@@ -49,16 +49,23 @@ class RegistrySource:
     """One repository of a registry. See `Source` for the contract."""
 
     def __init__(
-        self, reference: Reference, client: Client, logins: Logins | None = None, *, insecure: bool = False
+        self,
+        reference: Reference,
+        client: Client,
+        logins: Logins | None = None,
+        *,
+        insecure: bool = False,
+        access: Access | None = None,
     ) -> None:
         """Nothing is asked yet.
 
         Args:
             logins: where to look once the registry asks for one; None: nowhere.
             insecure: containers-registries.conf(5), `insecure`; see `Client.base_url`.
+            access: to the same repository, shared with other references of it; instead of the above.
         """
         self.reference = reference
-        self.access = Access(reference, client, logins, insecure=insecure)
+        self.access = access or Access(reference, client, logins, insecure=insecure)
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -94,6 +101,18 @@ class RegistrySource:
             raise DigestMismatch(what, promised, digest)
         media_type = response.headers.get("Content-Type").partition(";")[0].strip().lower()
         return Document(response.body, media_type, digest, url)
+
+    def digest(self, which: str) -> Digest | None:
+        """What the registry says that a tag names, by one HEAD; None where it does not say it. Nothing is verified.
+
+        Raises: as `manifest`.
+        """
+        url, what = f"{self.url}/manifests/{which}", f"{self.reference.name}:{which}"
+        answer = self.access.ask("HEAD", url, what, limit=0, headers={"Accept": ", ".join(ACCEPT)})
+        said = answer.headers.get("Docker-Content-Digest")
+        with suppress(MalformedDocument):
+            return Digest(said)
+        return None
 
     def blob(self, descriptor: Descriptor, begun: Verification | None = None) -> Iterator[bytes]:
         """See `Source`. The registry may redirect; the token stays behind."""

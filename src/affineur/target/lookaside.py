@@ -89,25 +89,27 @@ def _numbered(folder: str, before: str, signatures: Sequence[bytes]) -> Stored:
     """Each that does not lie there gets the first free number: readers stop at the first that is missing."""
     there: list[bytes] = []
     written = present = 0
+    why = ""
     try:
         for signature in signatures:
-            while True:
-                _look(folder, before, there)
-                if signature in there:
-                    present += 1
-                    break
-                if len(there) == MAX_SIGNATURES:
-                    return Stored(written, present, folder, f"{folder}: holds {MAX_SIGNATURES}, and no more are read")
-                if _placed(folder, f"{before}signature-{len(there) + 1}", signature):
+            _look(folder, before, there)
+            known = len(there)
+            while signature not in there and known < MAX_SIGNATURES:
+                if _placed(folder, f"{before}signature-{known + 1}", signature):
                     written += 1
-                    there.append(signature)
-                    break
-                # another writer was faster: look again
+                    present -= 1  # of those that lie there, it is not one that did already
+                _look(folder, before, there)
+                if len(there) == known:  # neither ours nor another writer's, who was faster
+                    raise SourceError(f"{folder}: {before}signature-{known + 1} is there, and leads nowhere")
+                known = len(there)
+            if signature not in there:
+                raise SourceError(f"{folder}: holds {MAX_SIGNATURES}, and no more are read")
+            present += 1
     except SourceError as problem:
-        return Stored(written, present, folder, str(problem))
+        why = str(problem)
     except OSError as problem:
-        return Stored(written, present, folder, f"{folder}: cannot be written: {problem.strerror or problem}")
-    return Stored(written, present, folder)
+        why = f"{folder}: cannot be written: {problem.strerror or problem}"
+    return Stored(written, present, folder, why)
 
 
 def _look(folder: str, before: str, there: list[bytes]) -> None:

@@ -42,16 +42,17 @@ class RegistryTarget:
         *,
         insecure: bool = False,
         sessions: Sessions | None = None,
+        access: Access | None = None,
         sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         """Nothing is asked yet.
 
         Args:
-            logins, insecure: as for `RegistrySource`.
+            logins, insecure, access: as for `RegistrySource`; the access must be for "pull,push".
             sessions: where uploads that broke off are remembered.
         """
         self.reference: AnyReference = reference
-        self.access = Access(reference, client, logins, insecure=insecure, actions="pull,push")
+        self.access = access or Access(reference, client, logins, insecure=insecure, actions="pull,push")
         self._sessions = sessions or ForgetfulSessions()
         self._sleep = sleep
         self._uploads: dict[Digest, Upload] = {}  # those that a refused mount has begun
