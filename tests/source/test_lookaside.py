@@ -135,6 +135,15 @@ def test_a_place_that_does_not_answer_is_asked_once_in_a_run(made: Make) -> None
         assert server.connections == asked
 
 
+def test_a_slow_place_is_given_up(registry: Registry, made: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookaside, "BUDGET_S", 0.15)
+    registry.latency_s = 0.1
+    served(registry, *[ONE] * 50)
+    signatures = found(made(f"{registry.url}/base"))
+    assert 1 <= len(signatures.found) <= 2
+    assert f"{registry.url}/base: has taken more than" in why(signatures)
+
+
 def test_a_refusal_is_of_one_image(registry: Registry, made: Make) -> None:
     other = Digest("sha256:" + "cd" * 32)
     registry.misbehave[f"/{FOLDER}/signature-1"] = Answer(status=403)

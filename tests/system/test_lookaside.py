@@ -259,6 +259,12 @@ def test_folders_of_skopeo(stage: Stage, tmp_path: Path) -> None:
     assert accepted.returncode == 0, accepted.stderr
 
 
+def receipt_in(file: Path) -> dict[str, Any]:
+    (image,) = json.loads(file.read_bytes())["images"]
+    receipt: dict[str, Any] = image["receipt"]
+    return receipt
+
+
 def test_affineur_copy_carries_them(stage: Stage, tmp_path: Path) -> None:
     """The index's and its children's, before the tag; what is copied is accepted as what was signed, by skopeo."""
     name, receipt = f"{stage.host}/copies/whole:1", tmp_path / "receipt.json"
@@ -267,7 +273,7 @@ def test_affineur_copy_carries_them(stage: Stage, tmp_path: Path) -> None:
     copying = ("copy", "--receipt", str(receipt), f"{stage.host}/team/many:1", name)
     done = affineur(stage.home, *copying)
     assert (done.code, done.err) == (0, "")
-    written = json.loads(receipt.read_bytes())
+    written = receipt_in(receipt)
     carried = [each for each in written["carried"] if each["found_by"] == "lookaside"]
     assert {each["subject"] for each in carried} == {each["digest"] for each in written["manifests"]}
     for each in carried:
@@ -308,7 +314,7 @@ def test_affineur_copy_says_what_could_not_be_carried(stage: Stage, tmp_path: Pa
     assert done.code == 0, done.err
     digest = stage.digest("nowhere/app:1")
     folder = stage.home / ".config/containers/registries.d"
-    assert json.loads(receipt.read_bytes())["not_carried"] == [
+    assert receipt_in(receipt)["not_carried"] == [
         {
             "what": f"a GPG signature of {digest}",
             "why": f"registries.d names no lookaside-staging for {stage.host}/nowhere/app;"

@@ -107,6 +107,14 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path, staging: Lookas
     assert stored.written == 0
 
 
+def test_a_link_that_leads_nowhere_is_told(staging: LookasideTarget, folder: Path) -> None:
+    staging.store(REFERENCE, DIGEST, [ONE])
+    (folder / "signature-2").symlink_to("missing")
+    stored = staging.store(REFERENCE, DIGEST, [ONE, TWO, THREE])
+    assert (stored.written, stored.present) == (0, 1)
+    assert stored.why == f"{folder}: signature-2 is there, and leads nowhere"
+
+
 def test_a_full_disk_is_told_and_leaves_nothing(
     staging: LookasideTarget, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

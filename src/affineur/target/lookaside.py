@@ -92,19 +92,18 @@ def _numbered(folder: str, before: str, signatures: Sequence[bytes]) -> Stored:
     why = ""
     try:
         for signature in signatures:
+            ours = False
             _look(folder, before, there)
-            known = len(there)
-            while signature not in there and known < MAX_SIGNATURES:
-                if _placed(folder, f"{before}signature-{known + 1}", signature):
-                    written += 1
-                    present -= 1  # of those that lie there, it is not one that did already
+            while signature not in there:
+                known = len(there)
+                if known == MAX_SIGNATURES:
+                    raise SourceError(f"{folder}: holds {MAX_SIGNATURES}, and no more are read")
+                ours = _placed(folder, f"{before}signature-{known + 1}", signature)
                 _look(folder, before, there)
                 if len(there) == known:  # neither ours nor another writer's, who was faster
                     raise SourceError(f"{folder}: {before}signature-{known + 1} is there, and leads nowhere")
-                known = len(there)
-            if signature not in there:
-                raise SourceError(f"{folder}: holds {MAX_SIGNATURES}, and no more are read")
-            present += 1
+            written += ours
+            present += not ours
     except SourceError as problem:
         why = str(problem)
     except OSError as problem:
