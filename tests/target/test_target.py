@@ -16,14 +16,18 @@ from affineur.errors import (
     Unreachable,
     UnsupportedContent,
 )
+from affineur.http.client import Client
 from affineur.oci.blob import Verification
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.manifest import read_manifest
+from affineur.oci.reference import parse_reference
 from affineur.source.memory import MemorySource
 from affineur.source.opening import open_source
+from affineur.source.registry import RegistrySource
 from affineur.source.source import Source
 from affineur.target.opening import open_target
+from affineur.target.registry import RegistryTarget
 from affineur.target.target import Target
 from support.carrying import (
     TAR,
@@ -37,15 +41,32 @@ from support.carrying import (
     push_index,
     push_referrer,
 )
+from support.pushing import PushableRegistry
 from support.registry import layer, tar_of
 
-KINDS = ["oci", "oci-archive", "docker-archive", "dir"]
+KINDS = ["oci", "oci-archive", "docker-archive", "dir", "registry", "registry-with-api", "registry-that-forgets"]
 TEXTS = {
     "oci": "oci:{}/layout:1",
     "oci-archive": "oci-archive:{}/layout.tar:1",
     "docker-archive": "docker-archive:{}/save.tar:team/app:1",
     "dir": "dir:{}/dir",
 }
+
+
+class Remembering:
+    """Sessions of all targets of one test."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, str] = {}
+
+    def recall(self, place: str) -> str | None:
+        return self._kept.get(place)
+
+    def keep(self, place: str, location: str) -> None:
+        self._kept[place] = location
+
+    def forget(self, place: str) -> None:
+        self._kept.pop(place, None)
 
 
 class Place:
@@ -55,23 +76,33 @@ class Place:
         keeps: whether what was put there and never finished is there for the next.
     """
 
-    def __init__(self, kind: str, folder: Path) -> None:
+    def __init__(self, kind: str, folder: Path, registry: PushableRegistry, client: Client) -> None:
         self.kind = kind
         self.keeps = not kind.endswith("-archive")
-        self.text = TEXTS[kind].format(folder)
+        self.is_registry = kind.startswith("registry")
+        self.text = f"{registry.host}/team/app:1" if self.is_registry else TEXTS[kind].format(folder)
+        registry.referrers_api = kind == "registry-with-api"
+        registry.keeps_cut = kind != "registry-that-forgets"
+        self._client = client
+        self._sessions = Remembering()
 
     def open(self) -> Target:
         """For writing."""
-        return open_target(self.text, lambda text: pytest.fail(f"{text} was looked for in a registry"))
+        return open_target(self.text, self._target)
 
     def written(self) -> Source:
         """For reading."""
-        return open_source(self.text, lambda text: pytest.fail(f"{text} was looked for in a registry"))
+        return open_source(self.text, lambda text: RegistrySource(parse_reference(text), self._client))
+
+    def _target(self, text: str) -> Target:
+        reference = parse_reference(text)
+        return RegistryTarget(reference, self._client, sessions=self._sessions, sleep=lambda _: None)
 
 
 @pytest.fixture(params=KINDS)
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    return Place(request.param, tmp_path)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    with PushableRegistry() as registry, Client(environment={}) as client:
+        yield Place(request.param, tmp_path, registry, client)
 
 
 @pytest.fixture
@@ -159,7 +190,7 @@ def test_referrers_are_found_at_the_target(place: Place, source: MemorySource) -
     assert [each.digest for each in read.referrers(image.digest).found] == [sbom.digest]
     assert [each.digest for each in read.referrers(sbom.digest).found] == [signature.digest]
     assert read.referrers(image.digest).problems == ()
-    assert list(read.tags()) == ["1"]
+    assert {tag for tag in read.tags() if not tag.startswith("sha256-")} == {"1"}
 
 
 def test_further_tags(place: Place, source: MemorySource) -> None:
@@ -244,8 +275,12 @@ def test_an_interrupted_blob_is_gone_on_with(place: Place, source: MemorySource)
 
     target, told = place.open(), list[int]()
     had = target.put_blob(blob, content, told.append)
-    assert began == [had]
-    assert had == (200_000 if place.keeps else 0)
+    if place.is_registry:  # its last bytes are held back until all were checked, and it may lose what was cut
+        assert (had > 0) is (place.kind != "registry-that-forgets")
+        assert began == [0]  # all are checked once more: who knows what an earlier process has sent
+    else:
+        assert began == [had]
+        assert had == (200_000 if place.keeps else 0)
     assert sum(told) == blob.size - had
     assert target.has_blob(blob)
 

@@ -3,8 +3,9 @@
 from collections import deque
 from collections.abc import Generator
 
+from affineur.errors import SizeMismatch
 from affineur.oci.blob import Verification, after
-from affineur.oci.descriptor import Descriptor
+from affineur.oci.descriptor import UNKNOWN_SIZE, Descriptor
 from affineur.target.target import Content, Moved
 
 __all__ = ["Feed"]
@@ -38,7 +39,7 @@ class Feed:
             self._marks.pop()
         begun = (self._marks[-1] if self._marks else self._start).copy()
         content = self._content(begun)
-        held = b""
+        held, given, size = b"", offset, self._start.promise.size
         try:
             for chunk in after(content, offset - begun.received):
                 self._marks.append(begun.copy())
@@ -46,6 +47,9 @@ class Feed:
                     yield held
                     self._moved(len(held))
                 held = chunk
+                given += len(chunk)
+            if size not in (UNKNOWN_SIZE, given):  # its length was announced to the target
+                raise SizeMismatch(f"blob {self._start.promise.digest}", size, given)
             if held:
                 yield held
                 self._moved(len(held))

@@ -88,6 +88,7 @@ class RegistryTarget:
 
     def has_blob(self, descriptor: Descriptor) -> bool:
         """See `Target`: by HEAD; a registry that states no size is believed."""
+        descriptor.digest.hasher()  # what cannot be verified is not asked for
         url = f"{self.access.url}/blobs/{descriptor.digest}"
         answer = self.access.ask("HEAD", url, f"{self.reference.name}: {descriptor.digest}", limit=0, also=(404,))
         if answer.status == 404:
