@@ -24,7 +24,7 @@ from affineur.source.opening import open_source
 from affineur.source.registry import RegistrySource
 from affineur.target.opening import open_target
 from affineur.target.registry import RegistryTarget
-from support.command import affineur
+from support.command import affineur, started
 from support.docker_registry import DOCKER_REGISTRY, docker_registry, push_image
 from support.leaving_out import leave_out
 from support.registry import tar_of
@@ -73,7 +73,7 @@ def fetched(host: str, path: str) -> bytes:
     return body
 
 
-def check_bundle(folder: Path, pem: bytes, content: bytes, digest: str, name: str) -> None:
+def check_bundle(folder: Path, pem: bytes, content: bytes, digest: str, name: str, said: bytes = ASSESSMENT) -> None:
     """With the public key and OpenSSL, by the text of the specifications alone."""
     envelope: dict[str, Any] = json.loads(content)["dsseEnvelope"]
     payload, (signature,) = b64decode(envelope["payload"]), envelope["signatures"]
@@ -89,7 +89,7 @@ def check_bundle(folder: Path, pem: bytes, content: bytes, digest: str, name: st
     assert statement["subject"] == [{"name": name, "digest": {"sha256": digest.removeprefix("sha256:")}}]
     assert (statement["predicateType"], statement["predicate"]) == (
         "https://affineur.dev/assessment/v1",
-        json.loads(ASSESSMENT),
+        json.loads(said),
     )
 
 
@@ -145,3 +145,37 @@ def test_of_what_was_not_moved_nothing_is_said(host: str, pem: bytes) -> None:
     assert len(receipt.carried) == 1
     (lost,) = receipt.not_carried
     assert (lost.what, lost.why) == (f"a signed assessment of {other}", "what it is about was not moved")
+
+
+def test_affineur_copy_attests_what_it_has_judged(host: str, tmp_path: Path, pem: bytes) -> None:
+    (tmp_path / "policy.yaml").write_text("build-age-max-days: 100000\n")
+    encrypt = ["openssl", "pkcs8", "-topk8", "-v2", "aes-256-cbc", "-passout", "pass:s3cret"]
+    encrypted = subprocess.run(encrypt, input=pem, capture_output=True, check=True).stdout
+    (tmp_path / "key.pem").write_bytes(encrypted)
+    words = ["copy", "--policy", f"{tmp_path}/policy.yaml", "--attest", f"{tmp_path}/key.pem"]
+    words += ["--receipt", f"{tmp_path}/receipt.json", f"{host}/team/app:1"]
+    refused = affineur(tmp_path, *words, f"{host}/judged/app:1")
+    assert refused.code == 2
+    assert "put its passphrase into $AFFINEUR_KEY_PASSPHRASE" in refused.err
+    settings = {"AFFINEUR_CONFIG": f"{tmp_path}/config.toml", "AFFINEUR_KEY_PASSPHRASE": "s3cret"}
+    done = started(tmp_path, [*words, f"{host}/judged/app:1"], **settings)
+    assert done.code == 0, done.err
+    (image,) = json.loads((tmp_path / "receipt.json").read_bytes())["images"]
+    (carried,) = image["receipt"]["carried"]
+    assert (carried["kind"], carried["found_by"]) == ("a signed assessment", "made here")
+    manifest = json.loads(fetched(host, f"/v2/judged/app/manifests/{carried['digest']}"))
+    bundle = fetched(host, f"/v2/judged/app/blobs/{manifest['layers'][0]['digest']}")
+    payload = json.loads(b64decode(json.loads(bundle)["dsseEnvelope"]["payload"]))
+    said = json.dumps(payload["predicate"]).encode()
+    check_bundle(tmp_path, pem, bundle, image["receipt"]["digest"], f"{host}/judged/app", said)
+    assert payload["predicate"]["schema"] == "affineur.assessment/1"
+    assert payload["predicate"]["image"]["manifest_digest"] == carried["subject"]
+    assert "s3cret" not in done.out + done.err + (tmp_path / "receipt.json").read_text()
+
+    (tmp_path / "policy.yaml").write_text("build-age-max-days: 1\n")
+    rejected = started(tmp_path, [*words, f"{host}/rejected/app:1"], **settings)
+    assert rejected.code == 1, rejected.err
+    connection = http.client.HTTPConnection(host, timeout=10)
+    connection.request("GET", "/v2/rejected/app/tags/list")
+    assert connection.getresponse().status == 404
+    connection.close()
