@@ -119,7 +119,10 @@ class _Mover:
         wanted = _wanted(_of_registry(source), assessment)
         if self._engine is None:
             return ("affineur", "copy", wanted.exact, str(self._target))
-        return self._engine.pull_words(wanted, self._access(_of_registry(source), wanted))
+        try:
+            return self._engine.pull_words(wanted, self._access(_of_registry(source), wanted))
+        except SourceError:  # registries.conf has nobody to be asked for a digest: there is no such command
+            return ()
 
     def moved(self, source: "Source", assessment: "Assessment") -> "tuple[Pulled | None, Receipt | None]":
         """Have it fetched."""
@@ -150,7 +153,7 @@ class _Mover:
         shown = ShownMove()
         try:
             wish = Wish(which=Digest(assessment.image.manifest_digest))
-            return copy(source, self._session.target(str(self._target)), wish, shown)
+            return copy(source, self._session.target(str(self._target)), wish, shown, self._session.lookasides())
         finally:
             shown.close()
 
