@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from affineur.http.addresses import AddressPolicy
     from affineur.http.client import Client
     from affineur.http.mirrors import MirrorMap
+    from affineur.http.pacing import Pacing
+    from affineur.http.tls import TlsRule
     from affineur.move.lookasides import Lookasides
     from affineur.oci.platform import Platform
     from affineur.oci.reference import Reference
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from affineur.source.configuration.entitlements import Entitlements
     from affineur.source.configuration.logins import ConfiguredLogins
     from affineur.source.configuration.registries import Registries
+    from affineur.source.credentials import Logins
     from affineur.source.lookaside import LookasideSource
     from affineur.source.source import Source
     from affineur.store.feeds import Texts
@@ -69,6 +73,18 @@ class Session:
         self._settings_file = settings_file
         self._entitlement_dir: Path | None = None
         self._timings = timings
+        self._pacing: Pacing | None = None
+        self._tls_of_file: Callable[[TlsRule], TlsRule] | None = None
+        self._logins_of_file: Callable[[Logins], Logins] | None = None
+
+    def amend(
+        self,
+        pacing: "Pacing",
+        tls: "Callable[[TlsRule], TlsRule]",
+        logins: "Callable[[Logins], Logins]",
+    ) -> None:
+        """Let a file have its say on how registries are asked. To be called before anything is."""
+        self._pacing, self._tls_of_file, self._logins_of_file = pacing, tls, logins
 
     def __enter__(self) -> "Session":
         return self
@@ -124,12 +140,14 @@ class Session:
         return Client(
             addresses=self.addresses,
             mirrors=self.mirror_map,
-            tls=self.tls,
-            waiting=self._say_waiting,
+            tls=self.tls if self._tls_of_file is None else self._tls_of_file(self.tls),
+            waiting=self.say_waiting,
             user_agent=f"affineur/{__version__}",
+            pacing=self._pacing,
         )
 
-    def _say_waiting(self, host: str, seconds: float, why: str) -> None:
+    def say_waiting(self, host: str, seconds: float, why: str) -> None:
+        """Tell whoever watches that a host is waited for."""
         click.echo(f"affineur: {host}: {why}; trying again in {seconds:.0f} s", err=True)
 
     @cached_property
@@ -387,7 +405,8 @@ class Session:
 
         key = (reference.name, insecure, actions)
         if key not in self._accesses:
-            self._accesses[key] = Access(reference, self.client, self.logins, insecure=insecure, actions=actions)
+            logins = self.logins if self._logins_of_file is None else self._logins_of_file(self.logins)
+            self._accesses[key] = Access(reference, self.client, logins, insecure=insecure, actions=actions)
         return self._accesses[key]
 
     @cached_property

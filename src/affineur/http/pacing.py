@@ -97,6 +97,11 @@ class Pacing:
         """End every pause now: whoever waits, or asks from here on, gets RateLimited."""
         self._stopped.set()
 
+    def hosts(self) -> tuple[str, ...]:
+        """Every `host:port` that was asked, in the order of first request."""
+        with self._lock:
+            return tuple(self._hosts)
+
     def requests(self, host: str) -> int:
         """How many `host:port` was sent so far."""
         with self._lock:
