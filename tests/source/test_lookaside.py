@@ -163,6 +163,9 @@ def test_a_folder(tmp_path: Path, made: Make) -> None:
     os.mkfifo(folder / "signature-3")
     assert "not a file" in why(found(source))
     (folder / "signature-3").unlink()
+    (folder / "signature-3").mkdir()
+    assert "not a file" in why(found(source))
+    (folder / "signature-3").rmdir()
     with (folder / "signature-3").open("wb") as file:
         file.truncate(lookaside.MAX_SIGNATURE_BYTES + 1)
     assert "more than 4194304 bytes" in why(found(source))

@@ -187,13 +187,15 @@ def signature_file(path: str) -> bytes | None:
         return None
     except OSError as problem:
         raise SourceError(f"{path}: {problem.strerror or problem}") from problem
-    with os.fdopen(file, "rb") as opened:
+    try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise SourceError(f"{path}: not a file")
-        try:
+        with os.fdopen(file, "rb", closefd=False) as opened:
             read = opened.read(MAX_SIGNATURE_BYTES + 1)
-        except OSError as problem:
-            raise SourceError(f"{path}: {problem.strerror or problem}") from problem
+    except OSError as problem:
+        raise SourceError(f"{path}: {problem.strerror or problem}") from problem
+    finally:
+        os.close(file)
     if len(read) > MAX_SIGNATURE_BYTES:
         raise SourceError(f"{path}: more than {MAX_SIGNATURE_BYTES} bytes")
     return read
