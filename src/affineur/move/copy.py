@@ -126,7 +126,12 @@ class _Copy:
             raise
         own = self._target.reference.tag
         tags = tuple(dict.fromkeys(tag or own for tag in self._tags if tag or own))
-        manifests = tuple(self._manifests[digest] for digest in survey.pieces)
+        # however the threads came by it, a receipt of the same is the same
+        pieces = sorted(
+            survey.pieces.values(), key=lambda each: (each.level, each.depth, each.what, each.document.digest)
+        )
+        manifests = tuple(self._manifests[each.document.digest] for each in pieces)
+        order = {each.digest: place for place, each in enumerate(manifests)}
         return Receipt(
             source=str(self._source.reference),
             target=str(self._target.reference),
@@ -134,10 +139,10 @@ class _Copy:
             media_type=self._manifests[root.digest].media_type,
             tags=tuple(tag for tag in tags if tag),
             manifests=manifests,
-            blobs=tuple(self._blobs.values()),
-            carried=tuple(survey.carried),
-            not_carried=tuple(survey.not_carried),
-            unassessed=tuple(survey.unassessed),
+            blobs=tuple(self._blobs[digest] for digest in sorted(survey.blobs)),
+            carried=tuple(sorted(survey.carried, key=lambda each: (order.get(each.subject, len(order)), each.digest))),
+            not_carried=tuple(sorted(survey.not_carried)),
+            unassessed=tuple(sorted(survey.unassessed)),
             sparse=sparse,
             verified=(
                 f"read back from the target: {len(manifests)} manifests, by their digests; looked for:"
