@@ -3,9 +3,13 @@
 What skopeo makes of the same files: tests/system/test_lookaside.py.
 """
 
+import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from affineur.errors import InvalidSettings
 from affineur.oci.reference import parse_reference
@@ -221,3 +225,32 @@ def test_files_that_cannot_be_read(root: Path) -> None:
 def test_urls_of_folders() -> None:
     assert folder_of("file:///srv/a%20b") == Path("/srv/a b")
     assert folder_of("https://a.example/x") is None
+
+
+KEYS = st.sampled_from(
+    ["docker", "default-docker", "lookaside", "lookaside-staging", "sigstore", "use-sigstore-attachments", "r.example"]
+)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from(["https://a.example", "file:///a", "file:a", "", "x:y"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.binary(max_size=60) | VALUES.map(lambda value: json.dumps(value).encode()))
+def test_whatever_is_in_a_file_is_read_or_refused_by_its_name(content: bytes) -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "a.yaml").write_bytes(content)
+        reference = parse_reference("r.example/team/app:1")
+        try:
+            found = RegistriesD.read({}, folder, 0, folder)
+        except InvalidSettings as problem:
+            assert str(problem).startswith(f"{folder}/a.yaml:")  # noqa: PT017
+            return
+        assert found.reading(reference) is not None
+        assert found.attachments(reference) in (True, False)
+        assert found.advice(reference)
