@@ -29,6 +29,7 @@ COMMANDS = {
     "cves": "List the CVEs that an update or an erratum would fix.",
     "pull": "Have an engine pull an image, if it is accepted.",
     "copy": "Move an image, with all that speaks of it, and verify it there.",
+    "sync": "Bring the tags that a file wants, and only what has changed.",
     "login": "Try a login at its registry, and keep it where podman does.",
     "logout": "Forget a login.",
     "policy": "Show or check a policy.",

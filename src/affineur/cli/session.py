@@ -234,7 +234,7 @@ class Session:
             entitled=self._entitled,
         )
         source = self.source(reference) if isinstance(reference, str) else reference
-        return assess(source, means, self._policy(policy))
+        return assess(source, means, self.policy(policy))
 
     @cached_property
     def layers(self) -> "LayerStore":
@@ -306,7 +306,8 @@ class Session:
         """The user's own reference suites. Raises InvalidSettings."""
         return tuple(configured_reference(each) for each in self.settings.reference)
 
-    def _policy(self, named: Path | None) -> "Policy":
+    def policy(self, named: Path | None) -> "Policy":
+        """The policy of a file, or the one that holds where none is named. Raises InvalidPolicy, InvalidSettings."""
         from affineur.trust.policy import default_policy, parse_policy
 
         path = named or (Path(self.settings.policy).expanduser() if self.settings.policy else None)

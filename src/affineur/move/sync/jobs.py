@@ -94,9 +94,13 @@ def unique(jobs: Iterable[Job], file: str) -> list[Job]:
     return list(found.values())
 
 
-def exit_code(outcomes: Iterable[Outcome]) -> int:
-    """One for all: the first of EXIT_CODES that any of them has; 3 where something else could not be told; 0."""
-    states: set[State] = set()
+def exit_code(outcomes: Iterable[Outcome], others: Iterable[State] = ()) -> int:
+    """One for all: the first of EXIT_CODES that any of them has; 3 where something else could not be told; 0.
+
+    Args:
+        others: states of what is no tag: repositories that could not be listed.
+    """
+    states: set[State] = set(others)
     told = True
     for outcome in outcomes:
         states.add(outcome.state)
