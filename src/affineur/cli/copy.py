@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from affineur.cli.moving import Events, ShownMove
     from affineur.move.attesting import Attestation
     from affineur.move.copy import Wish
+    from affineur.move.receipt import Copied
     from affineur.oci.document import Document
-    from affineur.report.receipt import Copied
     from affineur.source.source import Source
 
 __all__ = ["copy"]
@@ -105,7 +105,6 @@ def copy(
     from affineur.cli.output import write
     from affineur.move.copy import Wish
     from affineur.oci.platform import parse_platform
-    from affineur.report.receipt import document
 
     if attest is not None and policy is None:
         raise click.UsageError("--attest signs an assessment, which --policy makes")
@@ -120,6 +119,8 @@ def copy(
     run = _Run(session, policy, attest, entitlement_dir, as_json)
     outcomes = tuple(run.every_tag(source, target, wish) if all_tags else [run.one(source, target, wish)])
     if receipt is not None:
+        from affineur.report.copied import document
+
         write(document(outcomes), receipt)
     run.tell(outcomes)
     ctx.exit(max((each.exit_code for each in outcomes), default=0, key=_badness))
@@ -154,7 +155,7 @@ class _Run:
         """
         import msgspec
 
-        from affineur.report.receipt import Copied
+        from affineur.move.receipt import Copied
 
         tags = sorted(self._session.source(source).tags(), key=lambda tag: _OF_A_DIGEST.fullmatch(tag) is not None)
         wish = msgspec.structs.replace(wish, known_tags=frozenset(tags))
@@ -183,7 +184,7 @@ class _Run:
         import msgspec
 
         from affineur.move.copy import copy as move
-        from affineur.report.receipt import Copied
+        from affineur.move.receipt import Copied
 
         opened, written = self._session.source(source), self._session.target(target)
         assessments: tuple[Assessment, ...] = ()
@@ -241,13 +242,15 @@ class _Run:
     def tell(self, outcomes: "tuple[Copied, ...]") -> None:
         """What was moved, on stdout."""
         from affineur.cli.output import page, write
-        from affineur.report.receipt import document, render
 
         if self._as_json:
             from affineur.cli.moving import Events
+            from affineur.report.copied import document
 
             Events().receipt(document(outcomes))
             return
+        from affineur.report.receipt import render
+
         for each in outcomes:
             write(render(each, **page()) + ("\n" if len(outcomes) > 1 else ""))
 

@@ -1,7 +1,6 @@
 """Where text goes: stdout or a file; how wide, and whether in colour."""
 
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import TypedDict
@@ -31,6 +30,8 @@ def page(file: Path | None = None) -> Page:
     """
     if file is not None or not sys.stdout.isatty():
         return Page(width=WIDTH, colour=False)
+    import shutil  # it loads every compression there is: not for a pipe
+
     columns = shutil.get_terminal_size((WIDTH, 24)).columns
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return Page(width=min(max(columns, NARROWEST), WIDEST), colour=not plain)

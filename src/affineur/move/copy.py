@@ -10,13 +10,12 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from affineur.errors import InvalidReference, SourceError, UnsupportedContent
 from affineur.image.image import choose, read_children
-from affineur.move.attesting import Attestation
-from affineur.move.lookasides import Lookasides
 from affineur.move.pool import FIRST, Pool, Stopped
 from affineur.move.receipt import Carried, MovedBlob, MovedManifest, NotCarried, Receipt
 from affineur.move.survey import Piece, Survey
@@ -29,6 +28,10 @@ from affineur.oci.manifest import Index, read_manifest
 from affineur.oci.platform import Platform
 from affineur.source.source import Source
 from affineur.target.target import Target
+
+if TYPE_CHECKING:  # loaded by those who need them
+    from affineur.move.attesting import Attestation
+    from affineur.move.lookasides import Lookasides
 
 __all__ = ["Occupied", "Wish", "copy"]
 
@@ -70,8 +73,8 @@ def copy(
     target: Target,
     wish: Wish | None = None,
     watcher: Watcher | None = None,
-    lookasides: Lookasides | None = None,
-    attestation: Attestation | None = None,
+    lookasides: "Lookasides | None" = None,
+    attestation: "Attestation | None" = None,
 ) -> Receipt:
     """Move what the source's reference names, and what speaks of it.
 
@@ -95,8 +98,8 @@ class _Copy:
         target: Target,
         wish: Wish,
         watcher: Watcher,
-        lookasides: Lookasides | None,
-        attestation: Attestation | None,
+        lookasides: "Lookasides | None",
+        attestation: "Attestation | None",
     ) -> None:
         self._source, self._target, self._wish, self._watcher = source, target, wish, watcher
         self._lookasides = lookasides if wish.referrers else None

@@ -1,13 +1,17 @@
 """What was moved: values that say it all, for people, for programs and for an archive. JSON: docs/reference/json.md."""
 
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from affineur.evidence import Unassessed
 
-__all__ = ["Carried", "MovedBlob", "MovedManifest", "NotCarried", "Receipt"]
+if TYPE_CHECKING:
+    from affineur.assessment.model import Assessment
+    from affineur.trust.model import Decision
+
+__all__ = ["Carried", "Copied", "MovedBlob", "MovedManifest", "NotCarried", "Receipt"]
 
 
 class MovedBlob(msgspec.Struct, frozen=True):
@@ -92,3 +96,23 @@ class Receipt(msgspec.Struct, frozen=True):
     sent_bytes: int
     began: datetime
     seconds: float
+
+
+class Copied(msgspec.Struct, frozen=True):
+    """What became of one image; a value for `report`, not for JSON.
+
+    Attributes:
+        source, target: as they are called in full, where that was found out.
+        exit_code: what it alone would end with.
+        decision: the policy's, of all its images together; None without one.
+        receipt: None where nothing was written.
+        problem: what went wrong; "" where nothing did.
+    """
+
+    source: str
+    target: str
+    exit_code: int
+    decision: "Decision | None" = None
+    receipt: Receipt | None = None
+    assessments: "tuple[Assessment, ...]" = ()
+    problem: str = ""

@@ -1,80 +1,15 @@
-"""What was copied: for people in 80 columns, for programs and archives as one document."""
+"""What was copied, for people: what came along, what did not, in 80 columns."""
 
 from collections import Counter
 
-import msgspec
-
-from affineur import __version__
-from affineur.assessment.model import Assessment
-from affineur.move.receipt import MovedManifest, Receipt
-from affineur.report.documents import Assessed, assessed
-from affineur.report.json import encoded
+from affineur.move.receipt import Copied, MovedManifest, Receipt
 from affineur.report.layout import Page
-from affineur.trust.model import Decision
 
-__all__ = ["SCHEMA", "Copied", "CopiedImage", "CopyDocument", "document", "render", "render_receipt"]
+__all__ = ["render", "render_receipt"]
 
-SCHEMA = "affineur.copy/1"
 LISTED = 12
 """Lines of one kind; the document has them all."""
 MEGABYTE = 1_000_000
-
-
-class Copied(msgspec.Struct, frozen=True):
-    """What became of one image.
-
-    Attributes:
-        source, target: as they are called in full, where that was found out.
-        exit_code: what it alone would end with.
-        decision: the policy's, of all its images together; None without one.
-        receipt: None where nothing was written.
-        problem: what went wrong; "" where nothing did.
-    """
-
-    source: str
-    target: str
-    exit_code: int
-    decision: Decision | None = None
-    receipt: Receipt | None = None
-    assessments: tuple[Assessment, ...] = ()
-    problem: str = ""
-
-
-class CopiedImage(msgspec.Struct, frozen=True):
-    """The same, as the document has it."""
-
-    source: str
-    target: str
-    exit_code: int
-    decision: Decision | None
-    receipt: Receipt | None
-    assessments: tuple[Assessed, ...]
-    problem: str
-
-
-class CopyDocument(msgspec.Struct, frozen=True, rename={"schema_": "schema"}):
-    """`affineur copy --receipt FILE`, and the last event of `--json`."""
-
-    schema_: str
-    affineur: str
-    images: tuple[CopiedImage, ...]
-
-
-def document(outcomes: tuple[Copied, ...]) -> str:
-    """Return all of it as JSON text."""
-    images = tuple(
-        CopiedImage(
-            each.source,
-            each.target,
-            each.exit_code,
-            each.decision,
-            each.receipt,
-            tuple(assessed(assessment) for assessment in each.assessments),
-            each.problem,
-        )
-        for each in outcomes
-    )
-    return encoded(CopyDocument(SCHEMA, __version__, images))
 
 
 def render(outcome: Copied, width: int = 80, colour: bool = False) -> str:
