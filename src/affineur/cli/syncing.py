@@ -205,12 +205,9 @@ class ShownSync:
             self._erase()
 
     def _say(self, state: str, name: str, more: str) -> None:
-        """`state name`, and what there is to say about it, indented below."""
-        lines = [f"{state:<{INDENT - 1}} {visible(name)}"]
-        blank = " " * INDENT
-        lines += textwrap.wrap(
-            visible(self._hidden(more)), COLUMNS, initial_indent=blank, subsequent_indent=blank, break_on_hyphens=False
-        )
+        """`state name`, and what there is to say about it, indented below. A name is never broken."""
+        lines = _wrapped(visible(name), f"{state:<{INDENT - 1}} ")
+        lines += _wrapped(visible(self._hidden(more)), " " * INDENT)
         with self._lock:
             self._erase()
             click.echo("\n".join(lines))
@@ -241,3 +238,14 @@ class ShownSync:
             self._out.write("\r" + " " * self._drawn + "\r")
             self._out.flush()
             self._drawn = 0
+
+
+def _wrapped(text: str, begin: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        COLUMNS,
+        initial_indent=begin,
+        subsequent_indent=" " * INDENT,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
