@@ -69,10 +69,10 @@ class WritableFolder(Folder):
         except OSError as problem:
             raise_for_writing(problem, self.path)
 
-    def begin(self, name: str) -> "Staged":
+    def begin(self, name: str, *, wait: bool = True) -> "Staged":
         """A file in the staging folder, which must be closed: new, or what an interrupted writer left of it.
 
-        Raises SourceError: another writer has it, and has not gone on for STALLED_S.
+        Raises SourceError: another writer has it, and (with `wait`) has not gone on for STALLED_S.
         """
         waited_s, size = 0.0, -1
         waited = False
@@ -84,18 +84,17 @@ class WritableFolder(Folder):
                 waited = True
                 grown = os.fstat(file).st_size
                 waited_s, size = (0.0, grown) if grown != size else (waited_s + POLL_S, size)
-                if waited_s > STALLED_S or not self._named(file, name):
+                if not wait or waited_s > STALLED_S or not self._named(file, name):
                     break
                 self._sleep(POLL_S)
             else:
                 if self._named(file, name):
                     return Staged(self, name, file, waited)
             os.close(file)
-            if waited_s > STALLED_S:
+            if waited_s > STALLED_S or (waited and not wait):
                 break
-        raise SourceError(
-            f"{self.path}: another program is writing {name}, and does not go on; try again when it ended"
-        )
+        still = ", and does not go on" if wait else ""
+        raise SourceError(f"{self.path}: another program is writing {name}{still}; try again when it has ended")
 
     def keep(self, name: str, content: bytes) -> None:
         """Write a whole file, in place of the one of that name if there is any."""

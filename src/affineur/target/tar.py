@@ -117,9 +117,9 @@ class NewArchive:
         start = staged.size + room
         staged.append(bytes(room))
         for chunk in chunks:
-            if self._ended:
-                raise SourceError(f"{self.path}: was given up")
+            self._refuse_ended()
             staged.append(chunk)
+        self._refuse_ended()
         size, called = staged.size - start, name()
         if called in self._members:
             return
@@ -131,17 +131,20 @@ class NewArchive:
         self._members[called] = (start, size)
         self._end = staged.size
 
+    def _refuse_ended(self) -> None:
+        if self._ended:
+            raise SourceError(f"{self.path}: was finished, or given up")
+
     def _begun(self) -> Staged:
         """The archive, at the end of its last whole member. Raises SourceError, Denied."""
         if self._staged is None:
             if self._folder.names() is None:
                 raise SourceError(f"{self.path}: there is no folder {self._folder.path}; make it first")
-            if self._ended:
-                raise SourceError(f"{self.path}: was finished, or given up")
+            self._refuse_ended()
             if self.exists():
                 raise self.refusal()
-            staged = self._folder.begin(self._name)
-            if self.exists():  # whoever was waited for has written it
+            staged = self._folder.begin(self._name, wait=False)
+            if self.exists():  # another program has just written it
                 staged.discard()
                 staged.close()
                 raise self.refusal()
