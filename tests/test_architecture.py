@@ -99,7 +99,10 @@ def test_few_modules_touch_the_world(room: str, path: Path, tree: ast.Module) ->
 
 @pytest.mark.parametrize(
     "command",
-    ["assess", "age", "inspect", "tags", "packages", "updates", "cves", "login", "logout", "policy", "config"],
+    [
+        *("assess", "age", "inspect", "tags", "packages", "updates", "cves", "copy", "sync", "pull"),
+        *("login", "logout", "policy", "config"),
+    ],
 )
 def test_a_command_starts_without_what_it_may_not_need(command: str) -> None:
     script = (
