@@ -39,6 +39,9 @@ def main() -> None:
     if not tool.exists():
         print("(no round trip: AFFINEUR_ROUND_TRIP names no tool)\n", flush=True)
     start("inspect_image.py", *(["--round-trip", str(tool)] if tool.exists() else []))
+    print("\n## copy\n", flush=True)
+    far = ["--round-trip", str(tool)] if tool.exists() else []
+    start("copy_image.py", "--root", str(root), *far, *large)
     print("\n## notices of rpm distributions\n", flush=True)
     start("rpm_errata.py")
     print("\n## rpm-md repositories\n", flush=True)
