@@ -23,8 +23,6 @@ from affineur.target.target import Target
 __all__ = ["Judge", "OpenedPlaces", "Places"]
 
 MAX_CONFIG_BYTES = 4 * 1024 * 1024
-AT_ONCE = 4
-"""Transfers side by side of one tag; several tags are in work at once."""
 
 
 class Judge(Protocol):
@@ -145,7 +143,6 @@ class OpenedPlaces:
             platforms=job.entry.platforms,
             referrers=job.entry.referrers,
             known_tags=known_tags,
-            at_once=AT_ONCE,
         )
         return copy(source, target, wish, lookasides=self._lookasides())
 

@@ -4,6 +4,7 @@ An unchanged tag costs one HEAD: what was moved before, and verified, is remembe
 """
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -101,6 +102,7 @@ class Run:
         self._in_a_row: dict[tuple[str, ...], int] = {}
         self._given_up: dict[tuple[str, ...], str] = {}
         self._fault: BaseException | None = None
+        self._writing: dict[str, Lock] = {}
         self._turns = {
             name: BoundedSemaphore(each.at_once) for name, each in file.registries.items() if each.at_once is not None
         }
@@ -129,7 +131,7 @@ class Run:
                 continue
             of_images = [tag for tag in tags[name] if not (entry.referrers and _keeps_referrers(tag))]
             jobs.extend(jobs_of(entry, entry.selection.of(of_images)))
-        found = unique(jobs, self._file.name)
+        found = _in_turn(unique(jobs, self._file.name))
         looked = {}
         for job in found:
             known = self._memory.known(job.source_key, job.target_key, job.how)
@@ -246,7 +248,12 @@ class Run:
             decision, why = self._places.judge(job, digest)
             if decision != "accept":
                 return Outcome(job, "rejected" if decision == "reject" else "undetermined", why, digest)
-        receipt = self._places.move(job, digest, plan.tags.get(job.entry.source.name))
+        # One at a time for each repository that is written: tags share blobs and manifests, which would be sent twice;
+        # and docker-registry 2.8 says of a manifest that is being put a second time that it does not know it.
+        with self._lock:
+            alone = self._writing.setdefault(job.entry.target.name, Lock())
+        with alone:
+            receipt = self._places.move(job, digest, plan.tags.get(job.entry.source.name))
         # what could not be told is looked at again the next time
         self._keep(job, digest if not receipt.unassessed else "", receipt.digest)
         untold = "; ".join(f"{each.what}: {each.why}" for each in receipt.unassessed[:3])
@@ -272,6 +279,16 @@ class Run:
         if moment > after:
             return None
         return Outcome(job, "older", f"built {moment:%Y-%m-%d}", digest)
+
+
+def _in_turn(jobs: list[Job]) -> list[Job]:
+    """Each repository's first tag, then each one's second: so that several are written side by side."""
+    seen: Counter[str] = Counter()
+    turns = []
+    for job in jobs:
+        turns.append(seen[job.entry.target.name])
+        seen[job.entry.target.name] += 1
+    return [job for _, job in sorted(zip(turns, jobs, strict=True), key=lambda each: each[0])]
 
 
 def _state(problem: Error) -> State:
