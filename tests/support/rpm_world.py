@@ -121,7 +121,7 @@ class RpmWorld:
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._tls.load_cert_chain(*self.authority.issue("server", "IP:127.0.0.1,DNS:localhost"))
         self.server.socket = self._tls.wrap_socket(self.server.socket, server_side=True)
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
         self.files: dict[str, bytes] = {"etc/os-release": os_release}
         self.database: dict[str, bytes] = {}
         self._hosts: set[str] = set()

@@ -5,6 +5,7 @@ with what rpm printed. `rpm` and `db5.3_load` make copies; tests that use those 
 """
 
 import lzma
+import sqlite3
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ __all__ = [
     "NAMES",
     "Row",
     "asked",
+    "bdb_copy",
     "database",
     "listed",
     "loaded",
@@ -108,6 +110,18 @@ def reloaded(content: bytes, folder: Path, **settings: str) -> bytes:
     (folder / "before").write_bytes(content)
     dump = subprocess.run(["db5.3_dump", str(folder / "before")], capture_output=True, check=True, timeout=60).stdout
     return loaded(dump, folder / "after", **settings)
+
+
+def bdb_copy(file: Path, folder: Path) -> bytes:
+    """The headers of a SQLite database as Berkeley DB's own tools write them: rpm's key is the number of the header."""
+    folder.mkdir(parents=True, exist_ok=True)
+    connection = sqlite3.connect(file)
+    rows = connection.execute("SELECT hnum, blob FROM Packages ORDER BY hnum").fetchall()
+    connection.close()
+    pairs = [(0, (len(rows) + 1).to_bytes(4, "little")), *rows]  # number 0 has the last number that was given
+    lines = [f" {number.to_bytes(4, 'little').hex()}\n {bytes(value).hex()}\n" for number, value in pairs]
+    head = "VERSION=3\nformat=bytevalue\ntype=hash\ndb_pagesize=4096\nHEADER=END\n"
+    return loaded((head + "".join(lines) + "DATA=END\n").encode(), folder / "Packages")
 
 
 def loaded(dump: bytes, file: Path, **settings: str) -> bytes:
