@@ -12,6 +12,7 @@ import pytest
 
 from support.documents import DOCUMENTS, PROJECT, Command, blocks, commands, named_files
 from support.example import ExampleWorld
+from support.moving_example import PROD
 
 RUN = {"affineur", "echo", "cat", "grep", "head", "export", "unset"}
 """Commands that are run; of the others only that they can exist is checked."""
@@ -65,7 +66,7 @@ def test_commands_say_what_the_document_shows(document: Path, world: ExampleWorl
             "PATH": f"{program.parent}:{os.environ['PATH']}",
             "HOME": str(tmp_path),
             "LC_ALL": "C.UTF-8",
-            "AFFINEUR_CONFIG": str(world.configuration()),
+            **world.variables,
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -74,7 +75,7 @@ def test_commands_say_what_the_document_shows(document: Path, world: ExampleWorl
         timeout=300,
         check=True,
     )
-    printed = done.stdout.split(MARK)
+    printed = done.stdout.replace(world.prod.host, PROD).split(MARK)
     assert len(printed) == len(typed) + 1, done.stdout
     for each, output in zip(typed, printed, strict=False):
         if each.shown:

@@ -3,7 +3,8 @@
 Its dates count from today, so that its letters are the same on every day. `team/app:1` lacks a Critical erratum that
 has been out for 12 days and an Important one of 40 days: a C. `team/app:2`, a rebuild of yesterday, lacks nothing.
 `team/blind:1` is like `team/app:1`, but its sources leave the security suite out. `team/alma:1` and `team/centos:1` are
-of rpm (rpm_example.py), `team/alpine:1` is of apk (apk_example.py).
+of rpm (rpm_example.py), `team/alpine:1` is of apk (apk_example.py). `team/tools` is there to be moved, to prod.example
+(moving_example.py).
 """
 
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,8 @@ from pathlib import Path
 from support import apk_example
 from support.archive import stanza
 from support.feeds import packed, record
+from support.moving_example import push_tools, registries_conf
+from support.pushing import PushableRegistry
 from support.rpm_example import MIRRORS, push_rpm, rpm_repositories
 from support.world import World, installed
 
@@ -30,6 +33,7 @@ class ExampleWorld(World):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
+        self.prod = self._stack.enter_context(PushableRegistry())
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self._today = today
         self.settings = f'[[mirror]]\nfrom = "https://{REGISTRY}"\nto = "{self.registry.url}"\n' + "".join(
@@ -54,6 +58,14 @@ class ExampleWorld(World):
         """As the documentation names it."""
         return f"{REGISTRY}/{REPOSITORY}:1"
 
+    @property
+    def variables(self) -> dict[str, str]:
+        """What leads the program here, as variables of its environment."""
+        return {
+            "AFFINEUR_CONFIG": str(self.configuration()),
+            "CONTAINERS_REGISTRIES_CONF": str(registries_conf(self.folder, self.prod)),
+        }
+
     def publish(self) -> None:
         """Serve the archive, the notices, and the images."""
         if "1" in (self.registry.tags(REPOSITORY) or ()):
@@ -65,6 +77,7 @@ class ExampleWorld(World):
         self._push(BLIND, "1", self.old, 100)
         self.files[SOURCES] = sources
         push_rpm(self.registry, self._today)
+        push_tools(self.registry, self._today)
         self.archive.files.update(rpm_repositories(self._today))
         apk_example.push_alpine(self.registry, self._today)
         self.archive.files.update(apk_example.alpine_files(self._today))
