@@ -42,7 +42,7 @@ LOGIN = base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()
 class Image(NamedTuple):
     """What is at `team/app:1` of the source: digests of the index and of its platforms, and what speaks of them."""
 
-    index: str
+    top: str
     platforms: dict[str, str]
     sbom: str
     signature_of_sbom: str
@@ -196,7 +196,7 @@ def test_both_sides_are_the_same_byte_for_byte(stage: Stage) -> None:
     here, there = f"{stage.source}/team/app", f"{stage.target}/prod/all"
     receipt = stage.copied("--to", "stable", f"{here}:1", f"{there}:1")
     image = stage.image
-    assert receipt["digest"] == image.index
+    assert receipt["digest"] == image.top
     assert receipt["unassessed"] == receipt["not_carried"] == []
     for name in ("1", "stable"):
         assert stage.raw(f"{there}:{name}") == stage.raw(f"{here}:1")
@@ -213,11 +213,11 @@ def test_all_that_speaks_of_it_comes_along(stage: Stage) -> None:
     receipt = stage.copied(f"{here}:1", f"{there}:1")
     image = stage.image
     carried = {each["digest"]: each for each in receipt["carried"]}
-    assert carried[image.sbom]["subject"] == image.index
+    assert carried[image.sbom]["subject"] == image.top
     assert carried[image.signature_of_sbom]["subject"] == image.sbom
     for tag in image.cosign_tags:
         assert stage.raw(f"{there}:{tag}") == stage.raw(f"{here}:{tag}")
-    for subject, referrer in ((image.index, image.sbom), (image.sbom, image.signature_of_sbom)):
+    for subject, referrer in ((image.top, image.sbom), (image.sbom, image.signature_of_sbom)):
         listed = json.loads(stage.raw(f"{there}:{subject.replace(':', '-')}"))["manifests"]
         assert [each["digest"] for each in listed] == [referrer]
         assert listed[0]["artifactType"]  # ours says what it is, though the source's index did not
@@ -228,7 +228,7 @@ def test_all_that_speaks_of_it_comes_along(stage: Stage) -> None:
 def test_the_signature_verifies_at_the_target(stage: Stage, tmp_path: Path) -> None:
     """By openssl: Debian's skopeo and podman are built without Sigstore. (GPG's: test_lookaside.py, by both.)"""
     stage.copied(f"{stage.source}/team/app:1", f"{stage.target}/prod/signed:1")
-    for digest, tag in zip((stage.image.index, *stage.image.platforms.values()), stage.image.cosign_tags, strict=True):
+    for digest, tag in zip((stage.image.top, *stage.image.platforms.values()), stage.image.cosign_tags, strict=True):
         (layer,) = json.loads(stage.raw(f"{stage.target}/prod/signed:{tag}"))["layers"]
         payload = stage.blob("prod/signed", layer["digest"])
         assert json.loads(payload)["critical"]["image"]["docker-manifest-digest"] == digest

@@ -186,7 +186,7 @@ class _Run:
         from affineur.move.copy import copy as move
         from affineur.move.receipt import Copied
 
-        opened, written = self._session.source(source), self._session.target(target)
+        opened, written = self._session.source(source, thorough=True), self._session.target(target)
         assessments: tuple[Assessment, ...] = ()
         decision = None
         if self._policy is not None:

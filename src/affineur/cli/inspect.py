@@ -83,8 +83,9 @@ def _inspected(source: "Source", platform: "Platform | None", no_tags: bool, no_
     """Everything at once that does not need to wait for something else."""
     from affineur.errors import SourceError
     from affineur.evidence import Unassessed
-    from affineur.image.inspection import beside, inspection, read_platforms
+    from affineur.image.inspection import inspection, read_platforms
     from affineur.image.referring import referring
+    from affineur.source.beside import beside
 
     # skopeo's RepoTags are a registry's; the names in a folder or archive are told by `tags`
     tags = beside(lambda: () if no_tags or source.reference.registry is None else tuple(source.tags()))

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -318,11 +318,11 @@ class Session:
         except OSError as error:
             raise InvalidPolicy(f"{path}: {error.strerror or error}") from error
 
-    def source(self, reference: str) -> "Source":
-        """Where the named image lives. Raises InvalidReference."""
+    def source(self, reference: str, *, thorough: bool = False) -> "Source":
+        """Where the named image lives. Raises InvalidReference. Args: thorough: as for `RegistrySource`."""
         from affineur.source.opening import open_source
 
-        return open_source(reference, self._registry)
+        return open_source(reference, partial(self._registry, thorough=thorough))
 
     def target(self, reference: str) -> "Target":
         """Where the named image is to be put. Raises InvalidReference, ForbiddenAddress."""
@@ -381,7 +381,7 @@ class Session:
             host = DOCKER_HUB_HOST if named == DEFAULT_REGISTRY else named
             self.client.expect(host, connections, insecure=place.insecure)
 
-    def _registry(self, text: str) -> "Source":
+    def _registry(self, text: str, *, thorough: bool) -> "Source":
         """As registries.conf has it; what a short name means is said. `config explain` says the same, and more."""
         from affineur.source.configuration.lookalikes import lookalike
         from affineur.source.configuration.shortnames import resolve
@@ -392,7 +392,12 @@ class Session:
         if found.why:
             click.echo(f"affineur: {found.why}", err=True)
         places = [
-            RegistrySource(each.reference, self.client, access=self._access(each.reference, insecure=each.insecure))
+            RegistrySource(
+                each.reference,
+                self.client,
+                access=self._access(each.reference, insecure=each.insecure),
+                thorough=thorough,
+            )
             for each in self.registries.endpoints(found.reference)
         ]
         warning = lookalike(found.reference)

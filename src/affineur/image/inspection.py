@@ -1,6 +1,6 @@
 """What can be said of an image without reading a layer: skopeo's keys, and under one key what skopeo cannot say."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from threading import Thread
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from affineur.oci.manifest import DOCKER_MANIFEST, SCHEMA_1, Manifest, Schema1
 from affineur.oci.place import Place
 from affineur.source.source import Source
 
-__all__ = ["Attestation", "Inspection", "LayerData", "More", "PlatformFacts", "beside", "inspection", "read_platforms"]
+__all__ = ["Attestation", "Inspection", "LayerData", "More", "PlatformFacts", "inspection", "read_platforms"]
 
 MAX_PLATFORMS_READ = 64
 """Children of an index whose manifest and config are fetched; the rest are listed as the index describes them."""
@@ -213,29 +213,6 @@ def read_platforms(source: Source, image: Image) -> tuple[tuple[PlatformFacts, .
     for thread in threads:
         thread.join()
     return tuple(facts for facts in found if facts is not None), tuple(sorted(problems))
-
-
-def beside(work: Callable[[], T]) -> Callable[[], T]:
-    """Start something in a thread of its own; the returned function waits for it, and returns or raises its outcome."""
-    outcome: list[T] = []
-    problems: list[Error] = []
-
-    def run() -> None:
-        try:
-            outcome.append(work())
-        except Error as problem:
-            problems.append(problem)
-
-    thread = Thread(target=run, daemon=True)
-    thread.start()
-
-    def wait() -> T:
-        thread.join()
-        if problems:
-            raise problems[0]
-        return outcome[0]
-
-    return wait
 
 
 def _facts(

@@ -45,7 +45,14 @@ class _Problems(msgspec.Struct):
 
 
 class Access:
-    """Attributes: client: that asks; reference: whose repository it is; warnings, rate_limit: see `Source`."""
+    """How one repository is asked, by whoever reads or writes it.
+
+    Attributes:
+        client: asks.
+        reference: whose repository it is.
+        warnings, rate_limit: see `Source`.
+        lists_referrers: False once it turned out to have no referrers API.
+    """
 
     def __init__(
         self,
@@ -67,6 +74,7 @@ class Access:
         self.reference = reference
         self.warnings: list[str] = []
         self.rate_limit: str | None = None
+        self.lists_referrers = True
         self._insecure = insecure
         self._logins = logins or KnownLogins({})
         self._actions = actions

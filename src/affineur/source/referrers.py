@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from affineur.http.response import Response
     from affineur.source.source import Source
 
-__all__ = ["MAX_OPENED_HERE", "NO_REFERRERS", "Referrers", "by_api", "by_tag", "fallback_tag", "of_subject"]
+__all__ = ["MAX_OPENED_HERE", "NO_REFERRERS", "Referrers", "by_api", "by_tag", "fallback_tag", "of_subject", "together"]
 
 MAX_REFERRERS = 2_000
 """Entries of all pages together."""
@@ -82,8 +82,8 @@ def by_api(
     artifact_type: str | None,
     url: str,
     page: "Callable[[str], tuple[Response, str | None]]",
-) -> Referrers:
-    """Ask the registry; where it has no referrers API, read the referrers tag. Raises nothing of ours.
+) -> Referrers | None:
+    """Ask the registry. None: it has no such API, and the referrers tag is to be read. Raises nothing of ours.
 
     Args:
         url: of the API's first page, without a query.
@@ -106,11 +106,17 @@ def by_api(
     except Error as problem:
         # 404, and in the wild 400, 405 and 406: there is no such API. 401, 403, 429 and 5xx say nothing about it.
         if len(seen) == 1 and not claimed and (isinstance(problem, NotFound) or type(problem) is SourceError):
-            return by_tag(source, subject, artifact_type)
+            return None
         gap = Unassessed(f"what refers to {subject}", str(problem))
         told = of_subject(source, subject, claimed[:MAX_REFERRERS], artifact_type, "referrers API")
         return msgspec.structs.replace(told, problems=(gap, *told.problems))
     return of_subject(source, subject, claimed, artifact_type, "referrers API")
+
+
+def together(one: Referrers, other: Referrers) -> Referrers:
+    """What is in either of two lists of the same subject, each once; the first says how it was looked for."""
+    every = {each.digest: each for each in (*other.found, *one.found)}
+    return Referrers(tuple(every.values()), one.by, one.others + other.others, (*one.problems, *other.problems))
 
 
 def by_tag(source: "Source", subject: Digest, artifact_type: str | None) -> Referrers:

@@ -5,6 +5,7 @@ One request per document: no ping, no HEAD before a GET. Every document's digest
 
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
+from functools import partial
 
 import msgspec
 
@@ -25,8 +26,9 @@ from affineur.oci.manifest import ACCEPT, OCI_INDEX
 from affineur.oci.reference import Reference
 from affineur.oci.schema1 import content_digest
 from affineur.source.access import Access
+from affineur.source.beside import beside
 from affineur.source.credentials import Logins
-from affineur.source.referrers import Referrers, by_api
+from affineur.source.referrers import Referrers, by_api, by_tag, together
 
 __all__ = ["RegistrySource"]
 
@@ -56,6 +58,7 @@ class RegistrySource:
         *,
         insecure: bool = False,
         access: Access | None = None,
+        thorough: bool = False,
     ) -> None:
         """Nothing is asked yet.
 
@@ -63,8 +66,11 @@ class RegistrySource:
             logins: where to look once the registry asks for one; None: nowhere.
             insecure: containers-registries.conf(5), `insecure`; see `Client.base_url`.
             access: to the same repository, shared with other references of it; instead of the above.
+            thorough: look at the referrers tag even where there is a referrers API, and at both at the same time: what
+                was pushed before a registry got the API may be listed there alone. One request more.
         """
         self.reference = reference
+        self.thorough = thorough
         self.access = access or Access(reference, client, logins, insecure=insecure)
 
     @property
@@ -183,7 +189,15 @@ class RegistrySource:
 
     def referrers(self, digest: Digest, artifact_type: str | None = None) -> Referrers:
         """See `Source`."""
-        return by_api(self, digest, artifact_type, f"{self.url}/referrers/{digest}", self._referrers_page)
+        by_its_tag = partial(by_tag, self, digest, artifact_type)
+        if not self.access.lists_referrers:
+            return by_its_tag()
+        tag = beside(by_its_tag) if self.thorough else by_its_tag
+        told = by_api(self, digest, artifact_type, f"{self.url}/referrers/{digest}", self._referrers_page)
+        if told is None:
+            self.access.lists_referrers = False
+            return tag()
+        return together(told, tag()) if self.thorough else told
 
     def _referrers_page(self, url: str) -> tuple[Response, str | None]:
         answer = self.access.get(url, f"{self.reference.name}: referrers", MAX_DOCUMENT_BYTES, accept=OCI_INDEX)
