@@ -112,7 +112,7 @@ class _Mover:
 
         self._engine, passed_over = find_engine(named, os.environ)
         for each in passed_over:
-            self._remark(f"{each}; going on to the next engine")
+            self._remark(f"passed over: {each}")
 
     def command(self, source: "Source", assessment: "Assessment") -> tuple[str, ...]:
         """What fetches exactly this image without a verdict."""
@@ -178,12 +178,13 @@ class _Mover:
         """How the registry is reached, for an engine that asks it by a digest."""
         from affineur.engines.engine import Access
         from affineur.oci.reference import DEFAULT_REGISTRY
+        from affineur.source.access import DOCKER_HUB_HOST
 
         tls_verify, cert_dir, authfile = self._session.connecting
         asked = self._session.registries.endpoints(reference.at(wanted.digest))
-        mapped = any(
-            self._session.mirror_map.apply(f"{scheme}://{reference.registry}/v2/") for scheme in ("https", "http")
-        )
+        hosts = (reference.registry, *((DOCKER_HUB_HOST,) if reference.registry == DEFAULT_REGISTRY else ()))
+        urls = [f"{scheme}://{host}" for scheme in ("https", "http") for host in hosts]
+        mapped = any(self._session.mirror_map.targets(url) for url in urls)
         configured = [each.reference.name for each in asked] != [reference.name]
         insecure = not configured and asked[-1].insecure
         plain = False
@@ -229,7 +230,8 @@ def _say(text: str) -> None:
     from affineur.report.escape import visible
 
     line = visible(text)
-    click.echo(f"\r{line:79}" if sys.stderr.isatty() else line, err=True)  # over the line of progress
+    with contextlib.suppress(OSError):  # whoever read it has seen enough: no reason to leave a pull half done
+        click.echo(f"\r{line:79}" if sys.stderr.isatty() else line, err=True)  # over the line of progress
 
 
 def _show_verdict(assessment: "Assessment") -> None:
