@@ -9,12 +9,13 @@ which request of a kind (the third PATCH of an upload), so it does the same each
 """
 
 import contextlib
+import re
 import select
 import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal, Self, TypeAlias
 
 __all__ = ["Fault", "FaultyProxy", "Kind"]
@@ -33,12 +34,13 @@ Kind: TypeAlias = Literal[
 ]
 _IN_PLACE = ("answer", "forget")
 _OF_BYTES = ("cut", "reset", "stall", "change", "tell")
+_SHORTENED = re.compile(r"([0-9a-f]{8})[0-9a-f]{56}|(?<=_state=)[^&]+")
 _PIECE = 32 * 1024
 _HEAD = 64 * 1024
 _CONNECT_S = 10.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fault:
     """One thing that goes wrong.
 
@@ -63,6 +65,12 @@ class Fault:
     seconds: float = 0.0
     closes: bool = False
     early: bool = False
+
+    def __repr__(self) -> str:
+        """As it may be written in a test: what is not as it is by default."""
+        given = [(each.name, getattr(self, each.name)) for each in fields(self) if each.name != "kind"]
+        told = [f"{name}={value!r}" for name, value in given if value != getattr(type(self), name)]
+        return f"Fault({', '.join([repr(self.kind), *told])})"
 
     def is_for(self, method: str, path: str) -> bool:
         """Whether it may hit such a request; "forget" only what names a session."""
@@ -130,7 +138,8 @@ class FaultyProxy:
     def account(self) -> str:
         """The plan, and what came of it: for the message of a test that fails."""
         plan = "".join(f"\n    {each!r}," for each in self._plan)
-        return f"plan of {self.host}: [{plan}\n]\nstruck: {self.struck}\nrequests: {self.requests}"
+        lines = [f"plan of {self.host}: [{plan}\n]", "struck:", *self.struck, "requests:", *self.requests]
+        return _SHORTENED.sub(r"\1…", "\n  ".join(lines))
 
     def drawn(self, method: str, path: str) -> Fault | None:
         """The fault for this request, if there is one: the first that fits and whose turn it is. Counts the request."""

@@ -246,7 +246,7 @@ def test_its_account_can_be_taken_up_again() -> None:
     plan = [Fault("cut", "GET", skip=1), Fault("change", times=-1)]
     with FaultyProxy("127.0.0.1:1", plan) as proxy:
         shown = proxy.account()
-    again = eval(shown.partition(": ")[2].partition("\nstruck")[0])  # our own text
+    again = eval(shown.partition(": ")[2].partition("\n  struck")[0])  # our own text
     assert again == plan
 
 
