@@ -26,7 +26,8 @@ MAX_WAIT_S = 900.0
 MAX_REFUSALS = 6
 """A request that was answered with 429 so often, in spite of all patience, is given up."""
 FIRST_PAUSE_S = 2.0
-"""After a 429 that names no time; twice as long after each further one."""
+"""At least, after a 429 that names no time; twice as long after each further one. Most limits are for a minute: the
+pause ends when the first request of the last minute is a minute ago."""
 SMOOTH = 20
 """A limit of so many requests lets one be asked for at once that was not asked for before; 100 a minute: 5."""
 MAX_NUMBER = 10**9
@@ -187,7 +188,7 @@ class _Host:
         self._left: int | None = None
         self._left_until: float | None = None
         self._told = ""
-        self._learned: float | None = None  # requests in a minute, after which it said 429
+        self._learned: int | None = None  # requests in a minute, after which it said 429
 
     def pause(self, now: float) -> float:
         """Seconds until a request may be sent. Raises BudgetSpent."""
@@ -204,7 +205,16 @@ class _Host:
         if self.limit.per_minute:
             self._fill(now)
             pause = max(pause, (1 - self._tokens) / self._refill)
+        elif self.flying and self._wary(now):
+            pause = max(pause, _RECHECK_S)
         return pause if pause > 1e-9 else 0.0
+
+    def _wary(self, now: float) -> bool:
+        """Whether the next request may be refused: then it goes alone, so that only one is."""
+        return self._refused > 0 or (self._learned is not None and self._in_the_last_minute(now) >= self._learned)
+
+    def _in_the_last_minute(self, now: float) -> int:
+        return sum(1 for at in self._recent if at > now - MINUTE_S)
 
     def take(self, now: float) -> int:
         """A request is sent: its number, from 1."""
@@ -240,11 +250,15 @@ class _Host:
             return max(0.0, self._blocked_until - now)
         self._refused += 1
         grown = FIRST_PAUSE_S * 2 ** (self._refused - 1)
+        if asked is None:
+            oldest = next((at for at in self._recent if at > now - MINUTE_S), now)
+            grown = max(grown, oldest + MINUTE_S - now)
         # a host that refused again right after the time that it named itself is given longer
         pause = grown if asked is None else max(asked, grown if self._refused > 1 else 0.0, _RECHECK_S)
         self._refused_at, self._blocked_until = self.sent, now + pause
         if not self.limit.per_minute:
-            self._learned = float(sum(1 for at in self._recent if at > now - MINUTE_S))
+            # those that were refused with it, or sent with it and not answered yet, may be refused as well
+            self._learned = max(1, self._in_the_last_minute(now) - self.flying - 1)
         self._tokens = min(self._tokens, 0.0)
         self._filled = now
         return pause
@@ -259,7 +273,7 @@ class _Host:
             if rate > 0:
                 return Pace(rate, self._told or "what it says is left", wait)
         if self._learned:
-            return Pace(self._learned / MINUTE_S, f"it refused after {self._learned:.0f} requests in a minute", wait)
+            return Pace(self._learned / MINUTE_S, f"it refused after {self._learned} requests in a minute", wait)
         return Pace(None, self._told or "no limit is known", wait)
 
     def _fill(self, now: float) -> None:

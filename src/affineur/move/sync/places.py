@@ -75,7 +75,7 @@ class OpenedPlaces:
         self,
         source: Callable[[str], Source],
         target: Callable[[str], Target],
-        lookasides: Callable[[], Lookasides],
+        lookasides: Callable[[], Lookasides | None],
         judge: Judge,
     ) -> None:
         """Nothing is asked yet. Args: source, target: from a name with its transport, of a registry or not."""
