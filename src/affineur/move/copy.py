@@ -125,6 +125,7 @@ class _Copy:
                 self._sign(root, survey)
             self._target.finish()
         except BaseException:
+            self._pool.stop()
             self._target.abandon()
             raise
         own = self._target.reference.tag

@@ -12,6 +12,8 @@ __all__ = ["FIRST", "Pool", "Stopped"]
 FIRST = 0
 """The urgency of what must be known before more can be done; larger numbers wait longer."""
 _WAKE_S = 0.5
+STOP_S = 2.0
+"""How long `stop` waits for tasks that are under way: one may hang on a server that says nothing."""
 
 
 class Stopped(Error):
@@ -45,8 +47,8 @@ class Pool:
         with self._changed:
             heapq.heappush(self._heap, (urgency, next(self._numbers), task))
             if self._threads < self._workers and len(self._heap) + self._busy > self._threads:
-                self._threads += 1
                 threading.Thread(target=self._work, name="move", daemon=True).start()
+                self._threads += 1  # counted once it runs: it may be refused
             else:
                 self._changed.notify()
 
@@ -58,6 +60,14 @@ class Pool:
             failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
+
+    def stop(self) -> None:
+        """Begin nothing any more, and wait a little for what is under way: for whoever gives up by himself."""
+        with self._changed:
+            self._failure = self._failure or Stopped("given up")
+            self._heap.clear()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._threads, STOP_S)
 
     def _work(self) -> None:
         while True:
