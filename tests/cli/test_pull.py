@@ -335,7 +335,7 @@ def test_what_was_passed_over_is_said(stage: Stage, tmp_path: Path) -> None:
     docker.say("pull", status=1, err="Error response from daemon: no\n")
     done = stage.run()
     assert done.code == 4
-    assert "affineur: podman info: Error: cannot open its database; going on to the next engine" in done.err
+    assert "affineur: passed over: podman info: Error: cannot open its database\n" in done.err
     assert "docker pull: it ended with exit status 1; it said: Error response from daemon: no" in done.err
 
 
@@ -424,10 +424,24 @@ def test_a_receipt_that_cannot_be_written(stage: Stage) -> None:
     assert "the image was pulled, but /no/such/folder/receipt" in done.err
 
 
-def started(stage: Stage) -> "subprocess.Popen[str]":
+def started(stage: Stage, stdout: int = -1, stderr: int = -1) -> "subprocess.Popen[str]":
     environment = {"PATH": str(stage.podman.bin), "HOME": str(stage.world.folder), "LC_ALL": "C.UTF-8"}
     words = [sys.executable, "-m", "affineur", *stage.world.words("pull")]
-    return subprocess.Popen(words, stdout=-1, stderr=-1, stdin=-3, text=True, env=environment)
+    return subprocess.Popen(words, stdout=stdout, stderr=stderr, stdin=-3, text=True, env=environment)
+
+
+def test_whoever_reads_the_progress_has_seen_enough(stage: Stage) -> None:
+    """`affineur pull … 2>&1 | head -0`: the pull is not left half done, nor is it said to be done when it is not."""
+    stage.podman.say(
+        "pull", "".join(f"line {number}\n" for number in range(1000)), takes=stage.podman.answers["pull"]["takes"]
+    )
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with started(stage, stdout=theirs, stderr=theirs) as running:
+        os.close(theirs)
+        running.wait(30)
+    assert running.returncode == 0
+    assert len(stage.podman.called("tag")) == 1
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", -15), ("SIGKILL", -9)])

@@ -230,8 +230,10 @@ def _say(text: str) -> None:
     from affineur.report.escape import visible
 
     line = visible(text)
-    with contextlib.suppress(OSError):  # whoever read it has seen enough: no reason to leave a pull half done
+    try:
         click.echo(f"\r{line:79}" if sys.stderr.isatty() else line, err=True)  # over the line of progress
+    except OSError:  # whoever read it has seen enough: no reason to leave a pull half done
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def _show_verdict(assessment: "Assessment") -> None:

@@ -16,7 +16,7 @@ ENGINES = ("podman", "docker", "nerdctl", "ctr")
 
 
 def find_engine(named: str | None, environment: Mapping[str, str]) -> tuple[Engine, tuple[str, ...]]:
-    """The engine, and what was passed over and why, a sentence each.
+    """The engine, and those that are there, do not answer, and were passed over: why, a sentence each.
 
     Args:
         named: one of ENGINES; None for the first that answers.
@@ -25,15 +25,17 @@ def find_engine(named: str | None, environment: Mapping[str, str]) -> tuple[Engi
     Raises EngineFailed: the named one is not there, or does not answer; or none does.
     """
     tried: list[str] = []
+    passed_over: list[str] = []
     for name in (named,) if named is not None else ENGINES:
         path = on_the_path(name, environment)
         if path is None:
             tried.append(f"{name}: not on the PATH")
             continue
         try:
-            return _opened(name)(Program(path, environment), environment), tuple(tried)
+            return _opened(name)(Program(path, environment), environment), tuple(passed_over)
         except EngineFailed as problem:
-            tried.append(str(problem))  # which names the program
+            passed_over.append(str(problem))  # which names the program
+            tried.append(str(problem))
     none = "" if named is not None else "no container engine answers: "
     raise EngineFailed(f"{none}{'; '.join(tried)} (`--engine none --to oci:FOLDER` needs none)")
 
