@@ -115,7 +115,7 @@ class Containerd:
             if re.search(rf"^Type:\s+{re.escape(CONTENT)}\s*$", block, re.MULTILINE):
                 root = re.search(r"^\s+root\s+(/\S.*?)\s*$", block, re.MULTILINE)
                 if root:
-                    return Storage(Path(root[1]), copies=self._snapshotter in COPYING_DRIVERS, packed=True)
+                    return Storage(Path(root[1]), copies=self._snapshotter in COPYING_DRIVERS)
         return Storage(None, why="ctr does not say where containerd keeps its content")
 
     def layers_there(self, diff_ids: Sequence[str], blobs: Sequence[str]) -> frozenset[int]:

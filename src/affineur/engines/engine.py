@@ -92,16 +92,15 @@ class Storage(msgspec.Struct, frozen=True):
 
     Attributes:
         root: the folder on this machine; None where that is not known, or not on this machine.
-        temporary: where layers lie while they are fetched; None: below `root`.
+        temporary: where layers lie as they were fetched (until they are unpacked; containerd keeps them); None: below
+            `root`.
         copies: each layer is a whole copy of all that is below it (the drivers vfs and native).
-        packed: layers are kept as they were fetched, too (containerd).
         why: why `root` is not known.
     """
 
     root: Path | None
     temporary: Path | None = None
     copies: bool = False
-    packed: bool = False
     why: str = ""
 
 

@@ -16,9 +16,8 @@ from affineur.oci.descriptor import UNKNOWN_SIZE, Descriptor
 __all__ = ["FACTOR", "Need", "Room", "needed", "room"]
 
 FACTOR = 3
-"""Unpacked bytes for each compressed byte."""
-
-_COMPRESSED = ("gzip", "zstd")
+"""Unpacked bytes for each compressed byte, on the safe side: programs, libraries and documents of Debian 12 took 2.2 to
+2.9 times as much as their gzip -6, 2.4 to 2.9 times as much as their zstd -3, the layer of Alpine 3.10 2.2 times."""
 
 
 class Need(msgspec.Struct, frozen=True):
@@ -72,7 +71,6 @@ def room(storage: Storage, need: Need) -> Room:
     if need.fetched is None or need.unpacked is None:
         return Room(None, "the manifest does not say how large its layers are")
     wanted: dict[int, tuple[Path, int]] = {}
-    # fetched layers lie beside, until they are unpacked; containerd keeps them
     for folder, size in ((storage.root, need.unpacked), (storage.temporary or storage.root, need.fetched)):
         try:
             device = folder.stat().st_dev
@@ -96,7 +94,7 @@ def room(storage: Storage, need: Need) -> Room:
 
 
 def _is_compressed(layer: Descriptor) -> bool:
-    return not layer.media_type.endswith((".tar", ".diff")) or any(each in layer.media_type for each in _COMPRESSED)
+    return not layer.media_type.endswith(".tar")
 
 
 def _counted(need: Need) -> str:
