@@ -110,7 +110,8 @@ def sync(
     hidden = session.client.hidden
     shown: ShownSync | SyncEvents = SyncEvents(hidden) if as_json else ShownSync(hidden)
     memory = MoveMemory(session.cache)
-    identity = str(file.resolve())
+    # brought elsewhere by the same file of skopeo's is another matter
+    identity = f"{file.resolve()}" + (f" --to {to.rstrip('/')}" if to else "")
     options = Options(
         file=identity,
         now=datetime.now(UTC),

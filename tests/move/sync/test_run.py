@@ -34,6 +34,7 @@ class Made:
         self.date = "2026-11-01T00:00:00Z"
         self.decision = "accept"
         self.unassessed: tuple[Unassessed, ...] = ()
+        self.unreachable = False
         self.asked: list[tuple[str, str]] = []
 
     def _note(self, what: str, job: Job) -> None:
@@ -45,7 +46,7 @@ class Made:
     def tags(self, repository: Reference | Place) -> Iterator[str]:
         self.asked.append(("tags", repository.name))
         if repository.name not in self.listed:
-            raise NotFound("no such repository")
+            raise Unreachable("nobody there") if self.unreachable else NotFound("no such repository")
         yield from self.listed[repository.name]
 
     def digest(self, job: Job) -> Digest:
@@ -183,6 +184,14 @@ def test_a_registry_that_does_not_answer_is_given_up(made: Made, carried_out: Ca
     assert "in a row" in next(each.why for each in outcomes if each.state == "left")
 
 
+def test_a_registry_that_lists_nothing_is_given_up_as_well(made: Made, carried_out: CarryOut) -> None:
+    entries = [f"{{from: a.example/none{number}, to: b.example/none{number}}}" for number in range(20)]
+    made.listed = {}
+    made.unreachable = True
+    assert carried_out(*entries) == []
+    assert len(made.asked) == MAX_IN_A_ROW
+
+
 def test_failures_that_are_not_in_a_row_give_nothing_up(made: Made, carried_out: CarryOut) -> None:
     made.listed["a.example/app"] = [str(number) for number in range(20)]
     for number in range(0, 20, 2):
@@ -277,7 +286,7 @@ def test_a_fault_of_ours_ends_the_run(made: Made, carried_out: CarryOut) -> None
 
 def test_one_name_for_two_images_is_told(made: Made, carried_out: CarryOut) -> None:
     made.listed["a.example/other"] = ["3"]
-    with pytest.raises(InvalidSettings, match=r"sync\.yaml:1: b\.example/app:3 is brought there from a\.example/app:3"):
+    with pytest.raises(InvalidSettings, match=r"sync\.yaml:1: b\.example/app:3 would come from a\.example/other:3"):
         carried_out(ENTRY, "{from: a.example/other, to: b.example/app}")
     assert "move" not in [what for what, _ in made.asked]
 

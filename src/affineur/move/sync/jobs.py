@@ -11,7 +11,7 @@ from affineur.move.sync.file import Entry
 from affineur.oci.place import Place
 from affineur.oci.reference import Reference
 
-__all__ = ["EXIT_CODES", "Job", "Outcome", "State", "exit_code", "jobs_of", "key_of", "unique"]
+__all__ = ["EXIT_CODES", "Job", "Outcome", "State", "exit_code", "jobs_of", "key_of", "repository_key", "unique"]
 
 State: TypeAlias = Literal[
     "moved", "unchanged", "would move", "there", "older", "rejected", "undetermined", "left", "failed", "bad content"
@@ -75,6 +75,11 @@ def key_of(repository: Reference | Place, which: str) -> str:
     return _named(repository, which)
 
 
+def repository_key(repository: Reference | Place) -> str:
+    """What `key_of` has before the tag."""
+    return key_of(repository, "x")[: -len(":x")]
+
+
 def jobs_of(entry: Entry, tags: Iterable[str]) -> Iterator[Job]:
     """The jobs of an entry's tags."""
     for which in tags:
@@ -88,8 +93,8 @@ def unique(jobs: Iterable[Job], file: str) -> list[Job]:
         first = found.setdefault(job.target_key, job)
         if (first.source_key, first.how) != (job.source_key, job.how):
             raise InvalidSettings(
-                f"{file}:{job.entry.line}: {job.target} is brought there from {first.source} already (line"
-                f" {first.entry.line}), and would be from {job.source}: nothing was moved"
+                f"{file}:{job.entry.line}: {job.target} would come from {job.source}, and by line {first.entry.line}"
+                f" from {first.source}{'' if first.source != job.source else ' in another way'}: nothing was moved"
             )
     return list(found.values())
 

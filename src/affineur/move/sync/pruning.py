@@ -50,19 +50,9 @@ def doomed(brought: Iterable["Brought"], plan: Plan, outcomes: Iterable[Outcome]
     """What is wanted no more; of sources that could not be listed, or list nothing at all, everything is spared."""
     older = {outcome.job.target_key for outcome in outcomes if outcome.state == "older"}
     wanted = {job.target_key for job in plan.jobs} - older
-    unread = {problem.entry.source.name: problem.why for problem in plan.problems}
-    found = []
-    for each in brought:
-        if each.target in wanted:
-            continue
-        source = _repository(each.source)
-        spared = ""
-        if source in unread:
-            spared = f"the tags of {source} could not be listed"
-        elif source in plan.tags and source not in plan.listed:
-            spared = f"{source} lists no tag at all: that is more likely its fault"
-        found.append(Doomed(each, spared))
-    return found
+    return [
+        Doomed(each, plan.unread.get(_repository(each.source), "")) for each in brought if each.target not in wanted
+    ]
 
 
 class Pruner:

@@ -16,7 +16,7 @@ import msgspec
 from affineur.errors import ContentError, Error, InputError, RateLimited, SourceError, Unreachable
 from affineur.http.pacing import BudgetSpent
 from affineur.move.sync.file import Entry, SyncFile
-from affineur.move.sync.jobs import Job, Outcome, State, jobs_of, unique
+from affineur.move.sync.jobs import Job, Outcome, State, jobs_of, repository_key, unique
 from affineur.move.sync.places import Places
 from affineur.oci.digest import Digest
 
@@ -63,14 +63,14 @@ class Plan(msgspec.Struct, frozen=True):
     """What is to be looked at.
 
     Attributes:
-        listed: names of sources whose list was read and is not empty.
+        unread: by `jobs.repository_key` of a source, why it cannot be said that a tag is not wanted any more.
         tags: by the name of the source, all that are listed.
         known: keys of targets (`Job.target_key`) to which something was moved before, and verified.
     """
 
     jobs: tuple[Job, ...]
     problems: tuple[Problem, ...]
-    listed: frozenset[str]
+    unread: Mapping[str, str]
     tags: Mapping[str, frozenset[str]]
     known: frozenset[str] = frozenset()
 
@@ -111,6 +111,7 @@ class Run:
         """List every repository, once, and select. Raises InvalidSettings: see `jobs.unique`."""
         tags: dict[str, tuple[str, ...]] = {}
         failed: dict[str, Error] = {}
+        unread: dict[str, str] = {}
         jobs: list[Job] = []
         problems: list[Problem] = []
         for entry in self._file.entries:
@@ -119,16 +120,19 @@ class Run:
             if entry.tags:
                 jobs.extend(jobs_of(entry, entry.tags))
                 continue
-            name = entry.source.name
+            name, key = entry.source.name, repository_key(entry.source)
             if name not in tags and name not in failed:
                 try:
-                    tags[name] = tuple(self._places.tags(entry.source))
+                    tags[name] = self._listed(entry)
                 except (SourceError, ContentError) as problem:
                     failed[name] = problem
+                    unread[key] = f"the tags of {name} could not be listed"
             if name in failed:
                 state: State = "left" if isinstance(failed[name], BudgetSpent) else _state(failed[name])
                 problems.append(Problem(entry, state, str(failed[name])))
                 continue
+            if not tags[name]:
+                unread[key] = f"{name} lists no tag at all: that is more likely its fault"
             of_images = [tag for tag in tags[name] if not (entry.referrers and _keeps_referrers(tag))]
             jobs.extend(jobs_of(entry, entry.selection.of(of_images)))
         found = _in_turn(unique(jobs, self._file.name))
@@ -143,10 +147,23 @@ class Run:
         return Plan(
             jobs=tuple(found),
             problems=tuple(problems),
-            listed=frozenset(name for name, those in tags.items() if those),
+            unread=unread,
             tags={name: frozenset(those) for name, those in tags.items()},
             known=frozenset(looked),
         )
+
+    def _listed(self, entry: Entry) -> tuple[str, ...]:
+        """Every tag of an entry's source. Raises SourceError, ContentError."""
+        place = (entry.source.registry or entry.source.name,)
+        if place in self._given_up:
+            raise Unreachable(self._given_up[place])
+        try:
+            found = tuple(self._places.tags(entry.source))
+        except (SourceError, ContentError) as problem:
+            self._count(place, problem)
+            raise
+        self._count(place, None)
+        return found
 
     def carry_out(self, plan: Plan) -> list[Outcome]:
         """Look at every tag and move what has changed; one outcome for each job, in no order.
@@ -222,7 +239,7 @@ class Run:
                 return
             self._in_a_row[pair] = self._in_a_row.get(pair, 0) + 1
             if self._in_a_row[pair] >= MAX_IN_A_ROW:
-                self._given_up.setdefault(pair, f"given up after {MAX_IN_A_ROW} tags in a row: {problem}")
+                self._given_up.setdefault(pair, f"given up after {MAX_IN_A_ROW} in a row: {problem}")
 
     def _looked_at(self, job: Job, plan: Plan) -> Outcome:
         """Raises SourceError, ContentError, InputError."""
