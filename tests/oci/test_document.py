@@ -1,4 +1,6 @@
 import contextlib
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -103,3 +105,34 @@ def test_a_document_without_duplicates_is_what_the_standard_library_reads(value:
 
     for text in (json.dumps(value), json.dumps(value, ensure_ascii=False, indent=1)):
         assert decoded(text.encode(errors="surrogatepass"), dict[str, Any], "x") == json.loads(text)
+
+
+FIRST_AT_ONCE = """
+import sys, threading
+import msgspec
+from affineur.oci.document import decoded
+
+sys.setswitchinterval(1e-6)
+
+def shape():
+    inner = msgspec.defstruct("Inner", [("x", "int | None", None), ("y", "list[str] | None", None)])
+    return msgspec.defstruct("Outer", [("a", list[inner]), ("b", inner | None, None), ("c", "int | None", None)])
+
+def read(kind, barrier):
+    barrier.wait()
+    decoded(b'{"a":[{"x":1,"y":["z"]}],"b":{"x":2},"c":3}', kind, "x")
+
+for _ in range(300):
+    kind, barrier = shape(), threading.Barrier(8)
+    threads = [threading.Thread(target=read, args=(kind, barrier)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+def test_threads_may_decode_the_same_shape_for_the_first_time() -> None:
+    """msgspec 0.22 crashes there; so it did in one of some hundred copies on a busy machine."""
+    done = subprocess.run([sys.executable, "-c", FIRST_AT_ONCE], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

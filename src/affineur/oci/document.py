@@ -8,6 +8,7 @@ large or nested too deeply is refused as well.
 """
 
 import re
+import threading
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
@@ -25,6 +26,8 @@ MAX_DEPTH = 64
 _TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*+)"(\s*+:)?|([{\[])|([}\]])', re.DOTALL)
 _NO_KEYS: Mapping[str, str] = {}
 _FREE_NAMES = frozenset({"annotations", "Labels", "Volumes", "ExposedPorts"})
+_DECODERS: dict[Any, msgspec.json.Decoder[Any]] = {}
+_MAKING = threading.Lock()
 T = TypeVar("T")
 
 
@@ -61,13 +64,27 @@ def decoded(content: bytes, shape: type[T], source: str, keys: Mapping[str, str]
         msgspec.json.decode(content, type=msgspec.Raw)
         content.decode()  # msgspec does not look into strings that it passes over
         _refuse_ambiguity(content, source, keys)
-        return msgspec.json.decode(content, type=shape, dec_hook=_value)
+        value: T = _decoder(shape).decode(content)
+        return value
     except msgspec.MsgspecError as problem:
         raise MalformedDocument(f"{source}: {problem}") from problem
     except UnicodeDecodeError as problem:
         raise MalformedDocument(f"{source}: not UTF-8: {problem.reason}") from problem
     except RecursionError as problem:
         raise LimitExceeded(f"{source}: nested deeper than {MAX_DEPTH} levels") from problem
+
+
+def _decoder(shape: type[T]) -> msgspec.json.Decoder[T]:
+    """Made once for each shape, by one thread at a time.
+
+    msgspec 0.22 fills in what it knows of a Struct on first use, where others see it half filled in: two threads that
+    decode the same shape for the first time crash the interpreter (a null pointer in StructInfo). Once made, decoders
+    serve all threads.
+    """
+    with _MAKING:
+        if shape not in _DECODERS:
+            _DECODERS[shape] = msgspec.json.Decoder(shape, dec_hook=_value)
+        return _DECODERS[shape]
 
 
 def _value(kind: type[Any], value: object) -> object:

@@ -11,7 +11,7 @@ from affineur.errors import ContentError, DigestMismatch, ForbiddenAddress, NotF
 from affineur.http.client import Client
 from affineur.oci.descriptor import Descriptor
 from affineur.oci.digest import Digest
-from affineur.oci.document import MAX_DOCUMENT_BYTES, Document
+from affineur.oci.document import MAX_DOCUMENT_BYTES, Document, decoded
 from affineur.oci.manifest import ACCEPT, Schema1, read_manifest
 from affineur.oci.place import AnyReference
 from affineur.oci.reference import Reference
@@ -169,7 +169,7 @@ class RegistryTarget:
 
 def media_type(document: Document) -> str:
     """What a manifest is sent as. Raises SourceError: it cannot be told."""
-    found = msgspec.json.decode(document.content, type=_Typed).media_type or document.media_type
+    found = decoded(document.content, _Typed, document.source).media_type or document.media_type
     return found or read_manifest(document).media_type
 
 
