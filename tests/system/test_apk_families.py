@@ -51,7 +51,7 @@ def test_a_family(distribution: str, release: str, registry: str, tmp_path: Path
     with ApkWorld(tmp_path, release or "3.16") as world:
         if not release:
             world.rolling(distribution)
-        if distribution == "chainguard":  # of whose key no copy could be confirmed: the user names it
+        if distribution == "chainguard":
             world.references = [("chainguard", "", "chainguard", "https://apk.cgr.dev/chainguard")]
         known = {command: world.run(command, "--json") for command in commands}
         shutil.rmtree(tmp_path / "cache")

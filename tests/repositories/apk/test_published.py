@@ -209,6 +209,11 @@ def test_releases() -> None:
     assert isinstance(references_for(named(ID="postmarketos", VERSION_ID="3.16"), "x86_64"), NoReference)
     (wolfi,) = references_for(named(ID="wolfi", VERSION_ID="20230201"), "x86_64")  # type: ignore[misc]
     assert (wolfi.path, list(wolfi.keys)) == ("os", ["wolfi-signing.rsa.pub"])
+    (chainguard,) = references_for(named(ID="chainguard", VERSION_ID="20230214"), "x86_64")  # type: ignore[misc]
+    ((name, key),) = chainguard.keys.items()
+    assert (chainguard.path, name[:20]) == ("chainguard", "chainguard-7fb528a64")
+    # by `openssl pkey -pubin -outform DER | sha256sum` of both public copies
+    assert key.fingerprint == "109fb7a781be7b605c67ca933b59b14454a8eb34c147ed44da595a0b7ad31375"
 
 
 def test_keys_that_the_image_brings_count_by_their_sum_alone(served: Repositories) -> None:
