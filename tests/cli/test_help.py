@@ -21,6 +21,7 @@ SPECIAL = {
     "affineur packages": {"3"},
     "affineur inspect": {"0", "3", "4", "5"},
     "affineur policy check": {"2"},
+    "affineur sync": {"0", "1", "2", "3", "4", "5"},
 }
 """Exit codes that mean something of their own in a command."""
 

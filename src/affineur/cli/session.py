@@ -73,6 +73,7 @@ class Session:
         self._settings_file = settings_file
         self._entitlement_dir: Path | None = None
         self._timings = timings
+        self._warned: set[str] = set()
         self._pacing: Pacing | None = None
         self._tls_of_file: Callable[[TlsRule], TlsRule] | None = None
         self._logins_of_file: Callable[[Logins], Logins] | None = None
@@ -401,7 +402,8 @@ class Session:
             for each in self.registries.endpoints(found.reference)
         ]
         warning = lookalike(found.reference)
-        if warning:
+        if warning and warning not in self._warned:
+            self._warned.add(warning)
             click.echo(f"affineur: warning: {warning}", err=True)
         return MirroredSource(found.reference, places, [warning] if warning else [])
 

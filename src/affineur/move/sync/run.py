@@ -187,6 +187,8 @@ class Run:
                         self._fault, self._stopped = self._fault or fault, True
                     return
                 with self._lock:
+                    if self._stopped:  # what has not ended by itself has no outcome
+                        return
                     outcomes.append(outcome)
                 self._shown.done(outcome)
 
