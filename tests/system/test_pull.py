@@ -161,6 +161,24 @@ def test_of_an_index_exactly_the_manifest_that_was_judged(
     assert engine.images() == {f"{host}/team/app:1": judged["manifest_digest"]}
 
 
+ODD = {
+    "v8": {"architecture": "arm64", "variant": "v8"},
+    "uname": {"architecture": "x86_64"},
+    "none": {"architecture": "", "os": ""},
+}
+
+
+def test_what_a_config_says_of_its_platform(world: World, engine: Engine, tmp_path: Path) -> None:
+    """By other names than an engine has for them, or nothing: it is the digest that counts."""
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(ANY_LETTER)
+    for tag, config in ODD.items():
+        world.registry.push("team/app", tag, [world.layer()], config=config)
+        done = pull(world, engine, f"{world.registry.host}/team/app:{tag}", "--policy", str(policy))
+        assert done.code == 0, done
+    assert sorted(engine.images()) == sorted(f"{world.registry.host}/team/app:{tag}" for tag in ODD)
+
+
 def by_engine(answer: Answer) -> Any:
     """Other bytes for engines than for us, by what they call themselves."""
     return lambda headers: None if headers.get("User-Agent", "").startswith("affineur") else answer

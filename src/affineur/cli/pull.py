@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["pull"]
 
 NO_ENGINE = "none"
-_PLATFORM = re.compile(r"(?!unknown/)[A-Za-z0-9._+-]{1,64}(?:/[A-Za-z0-9._+-]{1,64}){1,2}")
+_PLATFORM = re.compile(r"(?!unknown/)[A-Za-z0-9_-]{1,64}(?:/[A-Za-z0-9_-]{1,64}){1,2}")
+"""What containerd's platforms package takes, which all four engines use; anything else is not handed on."""
 
 
 @click.command(
