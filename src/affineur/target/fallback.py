@@ -90,7 +90,8 @@ class ReferrersTags:
         return index, answer.headers.get("ETag")
 
     def _write(self, subject: Digest, content: bytes, tagged: str) -> None:
-        headers = {"Content-Type": OCI_INDEX} | ({"If-Match": tagged} if tagged else {})
+        # RFC 9110 § 13.1.1: a weak ETag (of a proxy that compresses) never matches
+        headers = {"Content-Type": OCI_INDEX} | ({"If-Match": tagged} if tagged.startswith('"') else {})
         self._access.ask(
             "PUT",
             self._url(subject),

@@ -8,9 +8,9 @@ Content-Range). Some registries lose a session that was cut within a body (distr
 import random
 import time
 from collections.abc import Callable
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urldefrag, urlencode, urljoin, urlsplit
 
-from affineur.errors import DigestMismatch, ForbiddenAddress, NotFound, RateLimited, SourceError, Unreachable
+from affineur.errors import Denied, DigestMismatch, ForbiddenAddress, NotFound, RateLimited, SourceError, Unreachable
 from affineur.http.addresses import Reach
 from affineur.http.response import Response, raise_for_status, retry_after_s
 from affineur.http.retries import MAX_RETRY_AFTER_S
@@ -33,8 +33,8 @@ MAX_ANSWER_BYTES = 256 * 1024
 WORTH_KEEPING = 1024 * 1024
 """Bytes; smaller blobs are sent anew by the next call."""
 
-_PASSES = (408, 429, 500, 502, 503, 504)
-_TOLD = (400, 401, 403, 404, 410, 416, *_PASSES)
+_TOLD = tuple(range(400, 600))
+"""Judged here, where it is known what was sent: the client knows a URL."""
 
 
 class Upload:
@@ -79,7 +79,7 @@ class Upload:
             where other bytes than were sent arrive, again and again.
         """
         feed = Feed(self._descriptor, content, moved)
-        offset = resumed = 0 if self._at else self._recalled()
+        offset = resumed = self._recalled()
         furthest, in_vain = offset, 0
         for _ in range(MAX_TAKEN_UP):
             if not self._at:
@@ -111,22 +111,27 @@ class Upload:
         raise Unreachable(f"{self._what}: given up after {MAX_TAKEN_UP} pieces")
 
     def _recalled(self) -> int:
-        """How far the session of an earlier call came; 0 where there is none to go on with."""
-        found = self._sessions.recall(self._place)
-        if found is None or origin_of(found) != origin_of(self._access.base):
-            return 0
-        self._at = found
-        stands = self._offset()
-        if stands is None:
-            self._at = ""
-            self._sessions.forget(self._place)
+        """How far the session of an earlier call came; 0 where there is none to go on with: one just opened is used."""
+        opened, stands = self._at, None
+        found = self._sessions.recall(self._place) if self._descriptor.size >= WORTH_KEEPING else None
+        if found is not None and origin_of(found) == origin_of(self._access.base):
+            self._at = found
+            stands = self._offset()
+            if stands is None:
+                self._sessions.forget(self._place)
+        if not stands and (opened or stands is None):
+            self._at = opened
+            self._keep()
         return stands or 0
 
     def _begin(self) -> None:
         url = f"{self._access.url}/blobs/uploads/"
         answer = self._access.ask("POST", url, self._what, limit=MAX_ANSWER_BYTES, body=b"")
         self._at = self._location(answer, url)
-        if self._descriptor.size >= WORTH_KEEPING:
+        self._keep()
+
+    def _keep(self) -> None:
+        if self._at and self._descriptor.size >= WORTH_KEEPING:
             self._sessions.keep(self._place, self._at)
 
     def _sent(self, feed: Feed, offset: int) -> Response:
@@ -135,7 +140,8 @@ class Upload:
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size - offset)}
         if 0 < offset < size:
             headers["Content-Range"] = f"{offset}-{size - 1}"
-        url = f"{self._at}{'&' if urlsplit(self._at).query else '?'}{urlencode({'digest': self._descriptor.digest})}"
+        joint = "&" if urlsplit(self._at).query else "?"
+        url = f"{self._at.removesuffix('?')}{joint}{urlencode({'digest': self._descriptor.digest})}"
         with_login = headers | self._login()
         body = feed.after(offset)
         try:
@@ -149,7 +155,7 @@ class Upload:
         """Why the closing request was refused, where trying again may help. Raises where it does not."""
         words = self._access.words(answer.body)
         if answer.status == 401:
-            if origin_of(self._at) == origin_of(self._access.base):
+            if self._at_home():
                 lines = answer.headers.all("WWW-Authenticate")
                 self._access.authorization.answer(lines, answer.url, self._what, self._login())
             return self._access.authorization.denied(self._what, 401, words)
@@ -173,12 +179,17 @@ class Upload:
         return SourceError(f"{self._what}: not confirmed (HTTP {answer.status})")
 
     def _offset(self) -> int | None:
-        """How many bytes the session has (§ Pushing a blob in chunks: GET, 204, `Range: 0-N`); None: it is lost."""
+        """How many bytes the session has (§ Pushing a blob in chunks: GET, 204, `Range: 0-N`).
+
+        None: it is lost, or the registry does not say (some answer 405).
+        """
+        limit = MAX_ANSWER_BYTES
         try:
-            answer = self._access.client.get(
-                self._at, limit=MAX_ANSWER_BYTES, headers=self._login(), reach=self._reach(), also=_TOLD
-            )
-        except (NotFound, Unreachable, RateLimited):
+            if self._at_home():
+                answer = self._access.ask("GET", self._at, self._what, limit=limit, also=_TOLD)
+            else:
+                answer = self._access.client.get(self._at, limit=limit, reach=self._reach(), also=_TOLD)
+        except (Denied, Unreachable):
             return None
         if answer.status != 204:
             return None
@@ -198,7 +209,7 @@ class Upload:
         """
         named = answer.headers.get("Location")
         try:
-            found = urljoin(url, named) if named else ""
+            found = urldefrag(urljoin(url, named)).url if named else ""
         except ValueError:
             found = ""
         if not found:
@@ -213,9 +224,10 @@ class Upload:
 
     def _login(self) -> dict[str, str]:
         """What is sent along: to the registry itself alone."""
-        own = origin_of(self._at) == origin_of(self._access.base)
-        return self._access.authorization.headers() if own else {}
+        return self._access.authorization.headers() if self._at_home() else {}
 
     def _reach(self) -> Reach:
-        own = origin_of(self._at) == origin_of(self._access.base)
-        return Reach.OWN if own else self._access.reach()
+        return Reach.OWN if self._at_home() else self._access.reach()
+
+    def _at_home(self) -> bool:
+        return origin_of(self._at) == origin_of(self._access.base)
