@@ -25,7 +25,8 @@ VERSION = b"Directory Transport Version: 1.1\n"
 NESTED_MAX = 8
 """Indexes in indexes that are looked into before a folder is cleared."""
 
-_OURS = re.compile(r"[0-9a-f]{64}(?:[0-9a-f]{64})?(?:\.manifest\.json)?|signature-[0-9]{1,9}")
+_OURS = re.compile(r"[0-9a-f]{64}(?:[0-9a-f]{64})?(?:\.manifest\.json)?")
+_SIGNATURE = re.compile(r"signature-[0-9]+")
 
 
 class DirectoryTarget:
@@ -45,7 +46,6 @@ class DirectoryTarget:
         self._source = DirectorySource(reference, folder)
         self._blobs = Blobs(folder, lambda digest: digest.encoded)
         self._ready = False
-        self._named: Document | None = None
 
     def digest(self, which: str | None = None) -> Digest | None:
         """See `Target`. There are no tags."""
@@ -89,27 +89,25 @@ class DirectoryTarget:
             if before is not None:  # it may be a child of the new one
                 self._folder.keep(_manifest_name(before.digest), before.content)
             for name in self._folder.names() or ():
-                if name.startswith("signature-"):  # of the image that was here
+                if _SIGNATURE.fullmatch(name):  # of the image that was here
                     self._folder.remove(name)
             self._folder.keep("manifest.json", document.content)
             self._folder.settle()
-        self._named = document
 
     def finish(self) -> None:
         """See `Target`: what belonged to an earlier image is removed."""
-        if self._named is not None:
-            wanted = self._belonging(self._named)
-            for name in (self._folder.names() or ()) if wanted is not None else ():
-                if _OURS.fullmatch(name) and name not in (wanted or ()) and not name.startswith("signature-"):
+        whole = self._read("") if self._there() else None
+        wanted = self._belonging(whole) if whole is not None else None
+        if wanted is not None:
+            for name in self._folder.names() or ():
+                if _OURS.fullmatch(name) and name not in wanted:
                     self._folder.remove(name)
-        if self._ready:
-            self._folder.settle()
-            self._folder.tidy()
+        self._folder.settle()
+        self._folder.tidy()
 
     def abandon(self) -> None:
         """See `Target`. Without manifest.json it is no image; the next call goes on with the blobs that there are."""
-        if self._ready:
-            self._folder.tidy()
+        self._folder.tidy()
 
     def _read(self, which: str) -> Document | None:
         try:

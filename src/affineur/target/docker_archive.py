@@ -174,7 +174,9 @@ class DockerArchiveTarget:
 
     def finish(self) -> None:
         """See `Target`."""
-        if self._archive.begun and self._images:
+        if not self._images:
+            self._archive.abandon()
+        elif self._archive.begun:
             items = [
                 {"Config": image.config, "RepoTags": image.tags, "Layers": image.layers}
                 for image in self._images.values()

@@ -100,14 +100,12 @@ class LayoutTarget:
 
     def finish(self) -> None:
         """See `Target`."""
-        if self._ready:
-            self._folder.settle()
-            self._folder.tidy()
+        self._folder.settle()
+        self._folder.tidy()
 
     def abandon(self) -> None:
         """See `Target`. Blobs that are whole stay, and what was begun: the next call goes on from there."""
-        if self._ready:
-            self._folder.tidy()
+        self._folder.tidy()
 
     def _list(self, entry: Descriptor, name: str | None) -> None:
         """Args: name: None for a referrer."""

@@ -122,9 +122,11 @@ class LayoutArchiveTarget:
 
     def finish(self) -> None:
         """See `Target`."""
-        if self._existing() is None and self._types:
+        if self._types:
             self._archive.add("index.json", [self._listing.content])
             self._archive.finish()
+        else:
+            self._archive.abandon()
 
     def abandon(self) -> None:
         """See `Target`: nothing is left of it."""

@@ -104,6 +104,7 @@ class NewArchive:
             if self._lock.acquire(blocking=False):  # else somebody writes into it, though it has no name any more
                 self._close()
                 self._lock.release()
+        self._folder.tidy()
 
     def _close(self) -> None:
         if self._staged is not None:
