@@ -192,7 +192,7 @@ class Run:
                     outcomes.append(outcome)
                 self._shown.done(outcome)
 
-        threads = [Thread(target=work, daemon=True) for _ in range(min(self._at_once(), max(1, len(plan.jobs))))]
+        threads = [Thread(target=work, daemon=True) for _ in range(self._at_once(plan.jobs))]
         for thread in threads:
             thread.start()
         try:
@@ -206,12 +206,19 @@ class Run:
         self._memory.tidy()
         return outcomes
 
-    def _at_once(self) -> int:
-        allowed = [each.at_once for each in self._file.registries.values() if each.at_once is not None]
-        return min(MAX_AT_ONCE, max([AT_ONCE, *allowed]))
+    def _at_once(self, jobs: tuple[Job, ...]) -> int:
+        """How many tags can be in work: no more threads than there are turns to be had."""
+        turns = {
+            pair: min(
+                (each.at_once or AT_ONCE for name in pair if (each := self._file.registries.get(name)) is not None),
+                default=AT_ONCE,
+            )
+            for pair in {_pair(job) for job in jobs}
+        }
+        return min(MAX_AT_ONCE, max([1, *turns.values(), min(AT_ONCE, sum(turns.values()))]))
 
     def _outcome(self, job: Job, plan: Plan) -> Outcome:
-        pair = tuple(dict.fromkeys(each.registry or each.name for each in (job.entry.source, job.entry.target)))
+        pair = _pair(job)
         began = time.monotonic()
         with ExitStack() as stack:
             for name in sorted(pair):
@@ -298,6 +305,11 @@ class Run:
         if moment > after:
             return None
         return Outcome(job, "older", f"built {moment:%Y-%m-%d}", digest)
+
+
+def _pair(job: Job) -> tuple[str, ...]:
+    """The registries (or folders) between which a job goes, each once."""
+    return tuple(dict.fromkeys(each.registry or each.name for each in (job.entry.source, job.entry.target)))
 
 
 def _in_turn(jobs: list[Job]) -> list[Job]:
