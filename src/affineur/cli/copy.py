@@ -34,8 +34,8 @@ _TAGGED = re.compile(r"[:@][^/]*$")
 Examples:
   affineur copy docker.io/library/debian:12 registry.example/mirror/debian:12
   affineur copy registry.example/team/app:1 oci:build/app:1
-  affineur copy --policy strict.yaml --receipt receipt.json --to stable \\
-      registry.example/team/app:1 registry.example/prod/app:1
+  affineur copy --to stable registry.example/team/app:1 registry.example/app:1
+  affineur copy --policy strict.yaml registry.example/app:1 oci:approved:app
   affineur copy --all-tags registry.example/team/app mirror.example/team/app
 
 \b

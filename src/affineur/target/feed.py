@@ -29,6 +29,7 @@ class Feed:
         self._start = Verification(descriptor)
         self._marks: deque[Verification] = deque(maxlen=MARKS)
         self._content, self._moved = content, moved
+        self._furthest: int | None = None
 
     def after(self, offset: int) -> Generator[bytes, None, None]:
         """The bytes from `offset` on. What lies between it and the nearest known state before is read once more.
@@ -39,23 +40,32 @@ class Feed:
             self._marks.pop()
         begun = (self._marks[-1] if self._marks else self._start).copy()
         content = self._content(begun)
-        held, given, size = b"", offset, self._start.promise.size
+        self._furthest = offset if self._furthest is None else self._furthest
+        held, at, given, size = b"", offset, offset, self._start.promise.size
         try:
             for chunk in after(content, offset - begun.received):
                 self._marks.append(begun.copy())
                 if held:
                     yield held
-                    self._moved(len(held))
+                    at = self._reached(at + len(held))
                 held = chunk
                 given += len(chunk)
             if size not in (UNKNOWN_SIZE, given):  # its length was announced to the target
                 raise SizeMismatch(f"blob {self._start.promise.digest}", size, given)
             if held:
                 yield held
-                self._moved(len(held))
+                self._reached(at + len(held))
         except Exception as problem:
             self.failure = problem
             raise
         finally:
             if isinstance(content, Generator):
                 content.close()  # at once: a connection hangs on it
+
+    def _reached(self, at: int) -> int:
+        """Tell of bytes that have gone for the first time: what was lost and is sent anew is no progress."""
+        assert self._furthest is not None  # noqa: S101 - for the type checker: set before anything goes
+        if at > self._furthest:
+            self._moved(at - self._furthest)
+            self._furthest = at
+        return at
