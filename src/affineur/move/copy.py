@@ -109,6 +109,7 @@ class _Copy:
         self._blobs: dict[Digest, MovedBlob] = {}
         self._manifests: dict[Digest, MovedManifest] = {}
         self._there: set[Digest] = set()
+        self._left: dict[str, Digest] = {}  # tags of signatures that are others' at the target
         self._tags: dict[str | None, Digest | None] = dict.fromkeys((None, *wish.tags))
         self._sent_bytes = 0
 
@@ -266,11 +267,16 @@ class _Copy:
 
     def _store(self, survey: Survey) -> None:
         """Manifests, those first that others name: level by level, and in each the children of an index before it."""
-        pieces = sorted(survey.pieces.values(), key=_turn)
-        for _, together in groupby(pieces, key=_turn):
+        pieces = sorted(survey.pieces.values(), key=lambda each: each.turn)
+        for _, together in groupby(pieces, key=lambda each: each.turn):
             for piece in together:
                 self._pool.add(partial(self._put, piece))
             self._pool.wait()
+        for tag, there in self._left.items():
+            for each in [each for each in survey.carried if each.tag == tag]:
+                survey.carried.remove(each)
+                why = f"the target has {there} there, and nothing is to be overwritten (--no-clobber)"
+                survey.not_carried.append(NotCarried(f"{each.kind}, {tag}", why))
 
     def _put(self, piece: Piece) -> None:
         document = piece.document
@@ -280,8 +286,12 @@ class _Copy:
             self._target.put_manifest(document)
         if not present and self._target.manifest(document.digest) is None:
             raise SourceError(f"{self._target.reference.name}: took the manifest {document.digest}, and has it not")
-        if piece.tag is not None and self._target.digest(piece.tag) != document.digest:
-            self._target.put_tag(document, piece.tag)
+        for tag in piece.tags:
+            there = self._target.digest(tag)
+            if self._wish.no_clobber and there not in (None, document.digest):
+                self._left[tag] = there
+            elif there != document.digest:
+                self._target.put_tag(document, tag)
         how = "present" if present else "sent"
         media_type, size = piece.parsed.media_type, len(document.content)
         with self._lock:
@@ -324,7 +334,3 @@ class _Copy:
                     f" {named or 'not there'}: somebody else may have written it at the same time"
                 )
             self._watcher.tagged(tag or self._target.reference.which, root.digest)
-
-
-def _turn(piece: Piece) -> tuple[int, int]:
-    return piece.level, -piece.depth

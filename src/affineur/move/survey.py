@@ -27,6 +27,8 @@ __all__ = ["COSIGN_KINDS", "Piece", "Survey"]
 
 MAX_PIECES = 20_000
 """Manifests that are moved together: an index may have half as many."""
+MAX_PIECES_BYTES = 128 * 1024 * 1024
+"""Of all these manifests: they are kept until the last is stored."""
 MAX_NESTED = 4
 """Indexes within indexes."""
 MAX_LEVELS = 8
@@ -47,7 +49,7 @@ class Piece(msgspec.Struct, frozen=True):
     Attributes:
         level: 0 for the image itself, 1 for what speaks of it, and so on: levels are stored in this order.
         depth: 0 for what is named, 1 for the children of an index: these are stored before it.
-        tag: the name by which it is found, for cosign's.
+        tags: the names by which it is found, for cosign's: an SBOM may be that of several platforms.
     """
 
     document: Document
@@ -55,7 +57,12 @@ class Piece(msgspec.Struct, frozen=True):
     level: int
     depth: int
     what: str
-    tag: str | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def turn(self) -> tuple[int, int]:
+        """When it is stored: those of a smaller one before it."""
+        return self.level, -self.depth
 
 
 class Survey:
@@ -81,7 +88,8 @@ class Survey:
         """Nothing is asked yet.
 
         Args:
-            found_blob, found_piece: told of each, once, from any thread.
+            found_blob, found_piece: told of each, once, from any thread; of a piece again where it was found to speak
+                of the image first, and turns out to be a part of it.
             kept: the children of the first index that are moved; None for all.
             referrers: whether what speaks of the image is looked for.
             cannot: why the target can hold none of that: then it is listed as not carried.
@@ -105,6 +113,7 @@ class Survey:
         self._listing = Lock()
         self._asked: set[Digest] = set()
         self._listed = False
+        self._bytes = 0
 
     def begin(self, document: Document, what: str = "") -> None:
         """Start from a manifest that has been read."""
@@ -117,15 +126,21 @@ class Survey:
                 f"{document.source}: is described by Docker's schema 1, in which its name is signed: it cannot be moved"
                 " as it is. Pull it and push it with a tool that makes a new manifest of it (podman, skopeo 1.14)"
             )
-        piece = Piece(document, parsed, level, depth, what or _described(parsed), tag)
+        piece = Piece(document, parsed, level, depth, what or _described(parsed), (tag,) if tag else ())
         with self._lock:
             known = self.pieces.get(document.digest)
-            if known is not None and (known.tag or not tag):
-                return
-            if len(self.pieces) >= MAX_PIECES:
-                raise LimitExceeded(f"{self._source.reference.name}: more than {MAX_PIECES} manifests to be moved")
-            self.pieces[document.digest] = piece
-        if known is not None:
+            self._bytes += len(document.content) if known is None else 0
+            if known is None and (len(self.pieces) >= MAX_PIECES or self._bytes > MAX_PIECES_BYTES):
+                most = f"{MAX_PIECES} manifests, or {MAX_PIECES_BYTES} bytes of them,"
+                raise LimitExceeded(f"{self._source.reference.name}: more than {most} to be moved")
+            piece = self.pieces[document.digest] = piece if known is None else _both(known, piece)
+        if known is not None and piece.turn == known.turn:
+            return
+        if known is not None:  # it goes before what was met first, and so do its children
+            if isinstance(parsed, Index):
+                self._children(parsed, document, level, depth)
+            if piece.level == 0 < known.level:
+                self._found_piece(piece)
             return
         self._found_piece(piece)
         if isinstance(parsed, Index):
@@ -145,7 +160,11 @@ class Survey:
     def _child(self, promise: Descriptor, level: int, depth: int) -> None:
         platform = f"platform {promise.platform}" if promise.platform and not promise.platform.is_unknown else ""
         embedded = promise.embedded()
-        if embedded is not None:
+        with self._lock:
+            known = self.pieces.get(promise.digest)
+        if known is not None:
+            document = known.document
+        elif embedded is not None:
             document = Document(embedded, promise.media_type, promise.digest, f"{self._source.reference.name}")
         else:
             try:
@@ -154,8 +173,8 @@ class Survey:
                 why = "the index names it, but it is not at the source"
                 self._add(self.not_carried, NotCarried(f"{platform or 'manifest'} {promise.digest}", why))
                 return
-            if len(document.content) != promise.size:
-                raise SizeMismatch(document.source, promise.size, len(document.content))
+        if len(document.content) != promise.size:
+            raise SizeMismatch(document.source, promise.size, len(document.content))
         self._take(document, level, depth, platform)
 
     def _contents(self, manifest: Manifest) -> None:
@@ -227,6 +246,13 @@ class Survey:
         if self._cannot:
             self._add(self.not_carried, NotCarried(f"{kind}, {tag}", self._cannot))
             return
+        try:
+            unsupported = "described by Docker's schema 1" if isinstance(read_manifest(document), Schema1) else ""
+        except UnsupportedContent as problem:
+            unsupported = str(problem)
+        if unsupported:
+            self._add(self.not_carried, NotCarried(f"{kind}, {tag}", unsupported))
+            return
         self._add(self.carried, Carried(str(document.digest), kind, str(subject), "tag of cosign", tag))
         self._take(document, level + 1, 0, kind, tag)
 
@@ -243,6 +269,14 @@ class Survey:
         with self._lock:
             if found not in into:
                 into.append(found)
+
+
+def _both(known: Piece, met: Piece) -> Piece:
+    """One manifest, met twice: at the earlier place, and under all its names."""
+    tags = tuple(sorted({*known.tags, *met.tags}))
+    if met.turn == known.turn:
+        return msgspec.structs.replace(known, what=min(known.what, met.what), tags=tags)
+    return msgspec.structs.replace(min(known, met, key=lambda each: each.turn), tags=tags)
 
 
 def _at_most(tags: Iterable[str]) -> Iterable[str]:
