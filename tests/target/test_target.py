@@ -1,5 +1,6 @@
 """The contract of `Target`, held against every implementation."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -81,6 +82,7 @@ class Place:
         self.keeps = not kind.endswith("-archive")
         self.is_registry = kind.startswith("registry")
         self.text = f"{registry.host}/team/app:1" if self.is_registry else TEXTS[kind].format(folder)
+        self.registry = registry
         registry.referrers_api = kind == "registry-with-api"
         registry.keeps_cut = kind != "registry-that-forgets"
         self._client = client
@@ -267,6 +269,11 @@ def test_an_interrupted_blob_is_gone_on_with(place: Place, source: MemorySource)
         with pytest.raises(Unreachable):
             target.put_blob(blob, broken(source, blob, 100_000, Unreachable("cut")), nothing)
         target.abandon()
+        until = time.monotonic() + 5
+        while place.kind in ("registry", "registry-with-api") and time.monotonic() < until:
+            if any(session.content for session in place.registry.sessions.values()):
+                break  # a server learns of a cut when it gets to it
+            time.sleep(0.01)
     began = list[int]()
 
     def content(begun: Verification) -> Iterator[bytes]:
