@@ -16,6 +16,7 @@ REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 NAMES = {
     f"affineur.{name}/1" for name in ("assessment", "age", "updates", "cves", "packages", "inspection", "explanation")
 }
+OF_MOVES = {"affineur.copy/1", "affineur.pull/1"}
 
 
 def loaded(text: str) -> Any:
@@ -87,12 +88,13 @@ def test_security_only_leaves_out_what_is_known_to_be_none() -> None:
 
 def test_the_documents_are_known_by_their_names() -> None:
     assert set(documents.DOCUMENTS) == NAMES
+    assert set(json.documents()) == NAMES | OF_MOVES
     for make in (documents.assessed, documents.age_of, documents.updates_of, documents.cves_of):
         document = make(assessments.rejected())
         assert documents.DOCUMENTS[document.schema_] is type(document)
 
 
-@pytest.mark.parametrize("name", sorted(NAMES))
+@pytest.mark.parametrize("name", sorted(NAMES | OF_MOVES))
 def test_the_schema_in_the_reference_is_this_version_s(name: str) -> None:
     kept = REFERENCE / f"{name.removeprefix('affineur.').removesuffix('/1')}.schema.json"
     assert kept.read_text("utf-8") == json.schema(name)
@@ -116,7 +118,7 @@ def test_times_are_said_to_be_times_in_the_schema() -> None:
 
 def test_the_reference_mentions_every_member_of_every_document() -> None:
     told = set(re.findall(r"`(\w+)(?:\[\])?`", (REFERENCE / "json.md").read_text("utf-8")))
-    for name in NAMES:
+    for name in NAMES | OF_MOVES:
         for structure, described in loaded(json.schema(name))["$defs"].items():
             missing = set(described.get("properties", ())) - told
             assert not missing, f"{name}: {structure}"

@@ -13,7 +13,7 @@ from affineur.assessment.model import Assessment
 from affineur.report.documents import DOCUMENTS, assessed
 from affineur.report.escape import json_text
 
-__all__ = ["encoded", "render", "schema"]
+__all__ = ["documents", "encoded", "render", "schema"]
 
 
 def render(assessment: Assessment) -> str:
@@ -30,16 +30,24 @@ def encoded(document: msgspec.Struct | Mapping[str, Any]) -> str:
     return json_text(msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()) + "\n"
 
 
+def documents() -> Mapping[str, type[msgspec.Struct]]:
+    """Return every document that has a schema, by name: those of images, and those of what was done with them."""
+    from affineur.report import copied, pull  # which are made of the others
+
+    return {**DOCUMENTS, copied.SCHEMA: copied.CopyDocument, pull.SCHEMA: pull.PullDocument}
+
+
 def schema(name: str = "affineur.assessment/1") -> str:
-    """Return the JSON Schema (draft 2020-12) of one of `DOCUMENTS`, as docs/reference keeps it.
+    """Return the JSON Schema (draft 2020-12) of one of `documents`, as docs/reference keeps it.
 
     Members may be added within a major version, so unknown ones are allowed.
 
     Raises:
         KeyError: there is no document of this name.
     """
-    made = msgspec.json.schema(DOCUMENTS[name])
-    for structure in _structures(DOCUMENTS[name]):
+    kind = documents()[name]
+    made = msgspec.json.schema(kind)
+    for structure in _structures(kind):
         _say_formats(structure, made["$defs"][structure.__name__]["properties"])
     for described in made["$defs"].values():
         described.pop("description", None)  # a docstring speaks to programmers of this project
