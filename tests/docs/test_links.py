@@ -9,6 +9,7 @@ import pytest
 from support.documents import DOCUMENTS, PROJECT, anchors, links
 
 HOSTS = {
+    "affineur.dev",
     "access.redhat.com",
     "cdn.redhat.com",
     "curl.se",
@@ -30,7 +31,7 @@ HOSTS = {
     "specifications.freedesktop.org",
 }
 """Real hosts that documents may name: specifications, the default places of feeds, distributions' own places that are
-known as references. Others end in `.example`."""
+known as references; and the name of our own kind of attestation, which nobody fetches. Others end in `.example`."""
 each_document = pytest.mark.parametrize(
     "document", [pytest.param(path, id=path.relative_to(PROJECT).as_posix()) for path in DOCUMENTS]
 )
