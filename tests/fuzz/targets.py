@@ -297,6 +297,10 @@ def unfixed(content: bytes) -> None:
         said = [json.loads(line) for _, body in kept.entries() if body for line in zlib.decompress(body).splitlines()]
         assert len(said) == kept.count
         assert all(Statement(*each).cve.startswith("CVE-") for each in said)
+    with contextlib.suppress(MalformedDocument):
+        for cve, flaw in csaf.rated(content):
+            assert cve.startswith("CVE-")
+            assert flaw.score is None or 0 <= flaw.score <= 10
 
 
 def secdb(content: bytes) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from support.rpm_world import notice
 
-__all__ = ["ARTICLE", "notices_of_the_article"]
+__all__ = ["ARTICLE", "flaws_of_the_article", "notices_of_the_article"]
 
 ARTICLE = """\
 RHSA-2019:0679 Important/Sec. libssh2-1.4.3-12.el7_6.2.x86_64
@@ -18,6 +18,17 @@ RHSA-2019:0710 Important/Sec. python-libs-2.7.5-77.el7_6.x86_64
 def notices_of_the_article(corpus: Path) -> tuple[str, ...]:
     """The <update> of each."""
     return tuple(_of_oval(corpus / "errata" / f"RHSA-2019_{number}.oval.json") for number in ("0679", "0710"))
+
+
+def flaws_of_the_article(corpus: Path) -> dict[str, tuple[str, float, str]]:
+    """CVE → Red Hat's impact, the base score that it states, and the CVSS vector."""
+    found = {}
+    for number in ("0679", "0710"):
+        document = json.loads((corpus / "errata" / f"RHSA-2019_{number}.oval.json").read_text())
+        for each in document["Metadata"]["Advisory"]["Cves"]:
+            score, _, vector = each["Cvss3"].partition("/")
+            found[each["CveID"]] = (each["Impact"], float(score), vector)
+    return found
 
 
 def _of_oval(path: Path) -> str:

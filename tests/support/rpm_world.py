@@ -103,7 +103,7 @@ class RpmWorld:
         repo_folder: of the image, where test.repo lies.
         repo_options: option → value, for each section of test.repo.
         registry_host: of another registry than the one in this process, to push to.
-        settings: further lines of the configuration file, at its beginning.
+        settings: further lines of the configuration file, at its beginning; `feeds` of its section [feeds].
     """
 
     def __init__(self, folder: Path, *, os_release: bytes = OS_RELEASE, host: str = HOST) -> None:
@@ -130,7 +130,7 @@ class RpmWorld:
         self.registry_host = ""
         self.repo_folder = "etc/yum.repos.d"
         self.repo_options: dict[str, str] = {}
-        self.settings = ""
+        self.settings = self.feeds = ""
 
     def __enter__(self) -> Self:
         return self
@@ -218,7 +218,7 @@ class RpmWorld:
         config = self.folder / "config.toml"
         config.write_text(
             f'cache = "{self.folder / "cache"}"\n{self.settings}\n'
-            f'[network]\nallow = ["127.0.0.0/8"]\n[feeds]\nosv = ""\n'
+            f'[network]\nallow = ["127.0.0.0/8"]\n[feeds]\nosv = ""\n{self.feeds}'
             + "".join(f'[[mirror]]\nfrom = "https://{host}"\nto = "{ours}/{host}"\n' for host in sorted(self._hosts))
         )
         words = [command, "--settings", str(config), *arguments, self.publish()]

@@ -121,12 +121,15 @@ def red_hat_document(
     affected: Mapping[str, str] = {},
     asked: Iterable[str] = (),
     not_affected: Iterable[str] = (),
+    impact: str = "",
+    vectors: Iterable[str] = (),
     cpe: str = "cpe:/o:redhat:enterprise_linux:{}",
 ) -> bytes:
     """A VEX document as Red Hat makes them.
 
     Args:
         affected: "<major version>:<component>" → details of the remediation; `asked` and `not_affected` likewise.
+        impact: the document's aggregate severity; `vectors` are CVSS 3, each in a score of its own.
         cpe: of the platform, `{}` for the major version.
     """
     products = [*affected, *asked, *not_affected]
@@ -154,7 +157,12 @@ def red_hat_document(
     planned = {"Will not fix", "Out of support scope"}
     return json.dumps(
         {
-            "document": {"category": "csaf_vex", "csaf_version": "2.0"},
+            "document": {"category": "csaf_vex", "csaf_version": "2.0"}
+            | (
+                {"aggregate_severity": {"namespace": "https://access.redhat.com/security/", "text": impact}}
+                if impact
+                else {}
+            ),
             "product_tree": {
                 "branches": [{"branches": [*platforms, *components], "category": "vendor", "name": "Red Hat"}],
                 "relationships": [
@@ -170,6 +178,7 @@ def red_hat_document(
             "vulnerabilities": [
                 {
                     "cve": cve,
+                    "scores": [{"cvss_v3": {"vectorString": vector}, "products": []} for vector in vectors],
                     "product_status": {
                         "known_affected": [product(short) for short in affected],
                         "under_investigation": [product(short) for short in asked],

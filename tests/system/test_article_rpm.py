@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from support.redhat import ARTICLE, notices_of_the_article
+from support.redhat import ARTICLE, flaws_of_the_article, notices_of_the_article
 from support.rpm_world import RpmWorld, notice, updateinfo
 from support.rpmdb import database
+from support.unfixed import red_hat_document
 
 pytestmark = pytest.mark.system
 
@@ -14,6 +15,38 @@ RHEL_7 = (
     b'NAME="Red Hat Enterprise Linux Server"\nID="rhel"\nVERSION_ID="7.6"\nPRETTY_NAME="Red Hat Enterprise Linux"\n'
 )
 SERVER = "https://cdn.redhat.com/content/dist/rhel/server/7/7Server/x86_64/os"
+
+
+@pytest.mark.corpus
+def test_red_hats_word_on_each_flaw_that_its_errata_fix(corpus: Path, tmp_path: Path) -> None:
+    """The impact and the base score that Red Hat itself states of the article's five CVEs; no letter rests on them."""
+    flaws = flaws_of_the_article(corpus)
+    folder = tmp_path / "vex" / "2019"
+    folder.mkdir(parents=True)
+    for cve, (impact, _, vector) in flaws.items():
+        document = red_hat_document(cve, not_affected=["8:python3"], impact=impact.capitalize(), vectors=[vector])
+        (folder / f"{cve.lower()}.json").write_bytes(document)
+    with RpmWorld(tmp_path, os_release=RHEL_7, host="https://cdn.redhat.com") as world:
+        world.install(world.build("libssh2", "1.4.3", "12.el7"), world.build("python", "2.7.5", "76.el7"))
+        world.repository("rhel-7-server-rpms", [], SERVER, updateinfo=updateinfo(*notices_of_the_article(corpus)))
+        entitled = ("--entitlement-dir", str(world.demand_certificate()))
+        without = world.run("cves", "--json", *entitled).document
+        plain = world.run("assess", "--json", *entitled).document
+        world.feeds = f'unfixed.redhat = "{folder.parent}"\n'
+        named = world.run("cves", "--json", *entitled).document
+        assessed = world.run("assess", "--json", *entitled).document
+        shown = world.run("cves", *entitled).out
+    assert [cve["id"] for cve in without["cves"] if cve["severity"]] == ["CVE-2019-9636"]  # alone in its notice
+    assert {cve["score"] for cve in without["cves"]} == {None}
+    assert {cve["id"]: (cve["severity"], cve["score"]) for cve in named["cves"]} == {
+        cve: (impact, score) for cve, (impact, score, _) in flaws.items()
+    }
+    assert [each["statement"] for each in named["evidence"] if "base score" in each["statement"]] == [
+        "Red Hat's VEX rates 5 of 5 CVEs that are fixed: Red Hat impact, CVSS base score"
+    ]
+    assert "CVE-2019-9636     important" in shown
+    assert "python 2.7.5-76.el7 → 2.7.5-77.el7_6 (CVSS 9.8)" in shown
+    assert (assessed["grade"]["letter"], assessed["errata"]) == (plain["grade"]["letter"], plain["errata"])
 
 
 @pytest.mark.corpus

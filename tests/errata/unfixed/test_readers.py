@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from affineur.errata.unfixed import csaf, debiantracker, ubuntuvex
 from affineur.errata.unfixed.debiantracker import tracked
+from affineur.errata.unfixed.flaws import Flaw
 from affineur.errata.unfixed.osvopen import left_open
 from affineur.errata.unfixed.statements import Statement, Status
 from affineur.errors import LimitExceeded, MalformedDocument
@@ -143,6 +144,46 @@ def test_images_and_jars_of_red_hat_are_no_packages(component: str) -> None:
 def test_other_products_are_not_red_hat_enterprise_linux(cpe: str) -> None:
     document = red_hat_document("CVE-2026-1111", affected={"9:curl": "Affected"}, cpe=cpe)
     assert list(csaf.stated(document)) == []
+
+
+V3 = "CVSS:3.0/AV:N/AC:H/PR:N/UI:R/S:U/C:H/I:H/A:H"  # of CVE-2019-3855: Red Hat has computed 7.5
+LOW = "CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:C/C:L/I:L/A:N"  # 6.1, an example of the specification's
+
+
+@pytest.mark.parametrize(
+    ("impact", "vectors", "flaw"),
+    [
+        ("Important", [V3], Flaw("Important", 7.5)),
+        ("Low", [LOW, V3], Flaw("Low", 7.5)),  # of several products' the highest
+        ("", [V3], Flaw("", 7.5)),
+        ("Moderate", [], Flaw("Moderate", None)),
+        ("Moderate", ["CVSS:3.1/AV:N"], Flaw("Moderate", None)),
+        ("Moderate", ["AV:N/AC:L/Au:N/C:P/I:P/A:P", ""], Flaw("Moderate", None)),
+        ("x" * 5000, [], Flaw("x" * 40, None)),
+        ("", ["CVSS:3.1/" + "x" * 5000], None),
+        ("", [], None),
+    ],
+)
+def test_how_bad_red_hat_calls_a_flaw(impact: str, vectors: list[str], flaw: Flaw | None) -> None:
+    """Also of one that is fixed everywhere, of which nothing is stated."""
+    document = red_hat_document("CVE-2019-3855", impact=impact, vectors=vectors)
+    assert list(csaf.stated(document)) == []
+    assert list(csaf.rated(document)) == ([("CVE-2019-3855", flaw)] if flaw else [])
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"\xff", b'{"vulnerabilities": 1}', b'{"document": {"aggregate_severity": []}}', b"[" * 100_000],
+)
+def test_what_rates_nothing_since_it_is_no_document(content: bytes) -> None:
+    with pytest.raises(MalformedDocument):
+        list(csaf.rated(content))
+
+
+def test_of_several_flaws_none_has_the_documents_word() -> None:
+    document = json.loads(red_hat_document("CVE-2019-3855", impact="Critical", vectors=[V3]))
+    document["vulnerabilities"].append({"cve": "CVE-2019-3856"})
+    assert list(csaf.rated(json.dumps(document).encode())) == [("CVE-2019-3855", Flaw("", 7.5))]
 
 
 def osv(identifier: str, *affected: dict[str, Any], **more: Any) -> bytes:

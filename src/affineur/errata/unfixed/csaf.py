@@ -8,18 +8,24 @@ a remediation of the category `no_fix_planned` ("Will not fix", "Out of support 
 
 Read is what is said of Red Hat Enterprise Linux itself: add-ons, layered products and extended streams have CPEs, and
 packages, of their own.
+
+Of the flaw itself each document says how bad it is, whether fixed or not: its aggregate severity (§ 3.2.1.2) is Red
+Hat's impact of the CVE, and its scores (§ 3.2.3.13) are CVSS vectors; where products have several, the highest counts.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import msgspec
 
+from affineur.errata.cvss import base_score
 from affineur.errata.osv import cve_of
+from affineur.errata.unfixed.flaws import Flaw
 from affineur.errata.unfixed.statements import Statement, Status
 from affineur.errors import MalformedDocument
 
-__all__ = ["stated"]
+__all__ = ["rated", "stated"]
 
 _PLATFORM = re.compile(r"cpe:/[ao]:redhat:enterprise_linux:(\d+)(?![.\d])")
 _MODULE = re.compile(r"[^:/]+:[^:/]+\Z")
@@ -30,6 +36,7 @@ _DETAILS = {
     "under investigation": Status.UNDER_INVESTIGATION,
     "will not fix": Status.WILL_NOT_FIX,
 }
+MAX_WORD_CHARACTERS = 40
 _NO_FIX = ("no_fix_planned", "none_available")
 
 
@@ -83,7 +90,37 @@ class _Document(msgspec.Struct):
     vulnerabilities: list[_Vulnerability] = []
 
 
+class _CVSS(msgspec.Struct, rename="camel"):
+    vector_string: str = ""
+
+
+class _Score(msgspec.Struct):
+    cvss_v3: _CVSS | None = None
+    cvss_v4: _CVSS | None = None  # CSAF 2.1 has it; 2.0 has not
+
+
+class _Scored(msgspec.Struct):
+    cve: str = ""
+    scores: list[_Score] = []
+
+
+class _Aggregate(msgspec.Struct):
+    text: str = ""
+
+
+class _About(msgspec.Struct):
+    aggregate_severity: _Aggregate | None = None
+
+
+class _Ratings(msgspec.Struct):
+    """The same document, without its tree of products, which is most of it."""
+
+    document: _About = msgspec.field(default_factory=_About)
+    vulnerabilities: list[_Scored] = []
+
+
 _DECODER = msgspec.json.Decoder(_Document)
+_RATINGS = msgspec.json.Decoder(_Ratings)
 
 
 def stated(content: bytes) -> Iterator[tuple[str, str, Statement]]:
@@ -125,6 +162,39 @@ def stated(content: bytes) -> Iterator[tuple[str, str, Statement]]:
                 status = _DETAILS.get(reason.strip().lower(), default)
                 package, module = named
                 yield major, package, Statement(cve, status, reason, words.get(product, ""), module=module)
+
+
+def rated(content: bytes) -> Iterator[tuple[str, Flaw]]:
+    """Yield (CVE, what is said of it), once for each CVE of a document that has a word or a score.
+
+    A document's word is of its CVE where it has one CVE; of several it is not known which is meant.
+
+    Args:
+        content: as for `stated`.
+
+    Raises:
+        MalformedDocument: it is no CSAF document.
+    """
+    try:
+        document = _RATINGS.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedDocument(f"not a CSAF document: {error}") from error
+    aggregate = document.document.aggregate_severity
+    word = aggregate.text[:MAX_WORD_CHARACTERS] if aggregate and len(document.vulnerabilities) == 1 else ""
+    for flaw in document.vulnerabilities:
+        cve = cve_of(flaw.cve)
+        score = max(_base_scores(flaw.scores), default=None)
+        if cve is not None and (word or score is not None):
+            yield cve, Flaw(word, score)
+
+
+def _base_scores(scores: Iterable[_Score]) -> Iterator[float]:
+    """A vector that breaks its grammar gives no score: none is better than a wrong one, and it decides nothing."""
+    for score in scores:
+        for given in (score.cvss_v3, score.cvss_v4):
+            with suppress(ValueError):
+                if given is not None and (found := base_score(given.vector_string)) is not None:
+                    yield found
 
 
 def _platforms(branches: list[_Branch]) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ are open, without a reason; where there are no such records either, it is not to
 several at once: a vendor's own word, where it was read, goes before what others derived from it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -14,10 +14,12 @@ from urllib.parse import unquote, urlsplit
 
 from affineur.errata.archive import MAX_DOCUMENT_BYTES, Record, tarred_records, zipped_records
 from affineur.errata.archives import FEED_BUDGET_S, OLD_AFTER, RECHECK_AFTER_S
+from affineur.errata.erratum import Severity
 from affineur.errata.feeds import Feeds
 from affineur.errata.fetching import Fetching, Web
-from affineur.errata.severity import Rating
+from affineur.errata.severity import Rating, of_word
 from affineur.errata.unfixed.debiantracker import MAX_TRACKER_BYTES
+from affineur.errata.unfixed.flaws import rated
 from affineur.errata.unfixed.model import WHAT, Unfixed, UnfixedCVE, named, present, vendor_rating
 from affineur.errata.unfixed.statements import Statement, covered, said
 from affineur.errata.unfixed.vendors import VENDORS, Read, Vendor, index_name, read, version_of
@@ -31,12 +33,19 @@ from affineur.settings import DEBIAN_TRACKER
 from affineur.store.feeds import FeedIndex, FeedMeta, FeedStore, local_documents, reading, state_of
 from affineur.streams.decompress import decompressed
 
-__all__ = ["UnfixedFeeds"]
+__all__ = ["Rated", "UnfixedFeeds"]
 
 _ORDER = {"critical": 0, "important": 1, "moderate": 2, "low": 3}
 _CHUNK = 256 * 1024
 Told = list[tuple[str, list[Statement]]]
 """(package as the vendor names it, statements)"""
+
+
+class Rated(NamedTuple):
+    """How bad a flaw is by its vendor: by its own word, and its CVSS base score; None where it gives none."""
+
+    severity: Severity | None
+    score: float | None
 
 
 class _Held(NamedTuple):
@@ -91,6 +100,27 @@ class UnfixedFeeds:
                 except ContentError as error:
                     why = f"the index is damaged: {error}"
         return self._from_records(vendor, why, bool(place), distribution, packages)
+
+    def rated_for(self, distribution: Release, cves: Collection[str]) -> tuple[dict[str, Rated], tuple[Evidence, ...]]:
+        """What the vendor of a distribution says of these CVEs themselves, and where it says so.
+
+        Empty where its documents say nothing, or were not read: `unfixed_for` tells why. Raises nothing.
+        """
+        vendor = VENDORS.get(distribution.id)
+        place = self._places.get(vendor.name, "") if vendor else ""
+        if vendor is None or vendor.rated is None or not place or not cves:
+            return {}, ()
+        facts = self._hold(vendor, place).facts
+        try:
+            found = rated(facts, cves) if facts is not None else {}
+        except ContentError:
+            return {}, ()  # the index is damaged, which unfixed_for says
+        if facts is None or not found:
+            return {}, ()
+        words, called = vendor.words
+        ratings = {cve: Rated(of_word(words, flaw.word), flaw.score) for cve, flaw in found.items()}
+        said = f"{vendor.called} rates {len(found)} of {len(set(cves))} CVEs that are fixed: {called}, CVSS base score"
+        return ratings, (Evidence(said, facts.meta.source, facts.meta.digest or None, facts.checked),)
 
     def close(self) -> None:
         """Close the indexes that were looked into."""

@@ -7,13 +7,14 @@ from typing import NamedTuple
 from affineur.errata.archive import Record
 from affineur.errata.unfixed import csaf, ubuntuvex
 from affineur.errata.unfixed.debiantracker import tracked
+from affineur.errata.unfixed.flaws import Flaw, Flaws
 from affineur.errata.unfixed.statements import Statement, Statements
 from affineur.errors import MalformedDocument
 from affineur.packages.osrelease import Release
 
 __all__ = ["READER", "VENDORS", "Read", "Vendor", "index_name", "read", "version_of"]
 
-READER = "1"
+READER = "2"
 """Raised whenever what is kept of a vendor's word changes."""
 MAX_BROKEN_NAMED = 20
 
@@ -28,6 +29,7 @@ class Vendor(NamedTuple):
         words: the vendor's words for severities in severities.toml, and how they are called.
         release: the name that it gives a release, empty where it cannot be told.
         missing: why there is nothing to read unless the user says where.
+        rated: reads of one document what it says of flaws themselves; None where it says nothing.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Vendor(NamedTuple):
     words: tuple[str, str]
     release: Callable[[Release], str]
     missing: str
+    rated: Callable[[bytes], Iterator[tuple[str, Flaw]]] | None = None
 
 
 class Read:
@@ -43,6 +46,7 @@ class Read:
 
     def __init__(self) -> None:
         self.statements = Statements()
+        self.flaws = Flaws()
         self.documents = 0
         self.broken: list[str] = []
         self.unread = 0
@@ -80,6 +84,7 @@ VENDORS = {
         ("updateinfo", "Red Hat impact"),
         _major,
         "Red Hat has one document for each CVE; the settings name no folder or archive of them (feeds.unfixed.redhat)",
+        csaf.rated,
     ),
 }
 """By the ID of os-release."""
@@ -99,6 +104,8 @@ def read(vendor: Vendor, records: Iterable[Record], passed: Read) -> Iterator[tu
             found = tracked(content, name) if vendor.documents is None else vendor.documents(content)
             for release, package, statement in found:
                 passed.statements.add(release, package, statement)
+            for cve, flaw in vendor.rated(content) if vendor.rated else ():
+                passed.flaws.add(cve, flaw)
         except MalformedDocument as error:
             if vendor.documents is None:
                 raise
@@ -106,6 +113,7 @@ def read(vendor: Vendor, records: Iterable[Record], passed: Read) -> Iterator[tu
             if len(passed.broken) < MAX_BROKEN_NAMED:
                 passed.broken.append(f"{name}: {error}")
     yield from passed.statements.entries()
+    yield from passed.flaws.entries()
 
 
 def version_of(vendor: Vendor) -> str:
