@@ -206,3 +206,28 @@ def test_those_who_wait_can_be_stopped() -> None:
             threading.Timer(0.1, pacing.stop).start()
             with pytest.raises(RateLimited, match="not asked any more"):
                 client.get(f"{registry.url}/v2/", limit=1000, reach=Reach.OWN)
+
+
+def test_a_body_that_comes_from_the_same_host_is_sent_though_that_host_is_asked_warily(
+    made: Callable[..., Host],
+) -> None:
+    host = made()
+    host.answers([Answer(429, [("Retry-After", "1")]), *([Answer(body=b"{}")] * 2), Answer(429), Answer(body=b"{}")])
+    assert host.ask() == 200
+
+    def body() -> Iterator[bytes]:
+        host.ask()  # waits for no answer but its own, or this would never end
+        yield b"x"
+
+    done: list[int] = []
+
+    def send() -> None:
+        url = f"{host.registry.url}/v2/"
+        headers = {"Content-Length": "1"}
+        answer = host.client.send("PUT", url, body(), limit=100, headers=headers, reach=Reach.OWN, also=(429, 501))
+        done.append(answer.status)
+
+    thread = threading.Thread(target=send, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert done

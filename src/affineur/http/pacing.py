@@ -6,11 +6,13 @@ and a 429, after which nobody asks that host before its `Retry-After` (RFC 9110 
 client may ask; a clock and a way to sleep can be brought along.
 """
 
+import math
 import re
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import msgspec
 
@@ -32,7 +34,9 @@ SMOOTH = 20
 """A limit of so many requests lets one be asked for at once that was not asked for before; 100 a minute: 5."""
 MAX_NUMBER = 10**9
 """More in a RateLimit header is no number of requests, nor of seconds: some write a date there."""
-_RECHECK_S = 0.05
+_RECHECK_S = 1.0
+"""For how long one that waits for another's answer sleeps at a time; it is woken when that comes."""
+_SHORTEST_S = 0.05
 
 _LEADING = re.compile(r"\s*(\d{1,10})\s*(?:[;,]|$)")
 _WINDOW = re.compile(r";\s*w=(\d{1,10})")
@@ -92,11 +96,13 @@ class Pacing:
         self._stopped = threading.Event()
         self._sleep = sleep or self._stopped.wait
         self._hosts: dict[str, _Host] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     def stop(self) -> None:
         """End every pause now: whoever waits, or asks from here on, gets RateLimited."""
         self._stopped.set()
+        with self._lock:
+            self._lock.notify_all()
 
     def hosts(self) -> tuple[str, ...]:
         """Every `host:port` that was asked, in the order of first request."""
@@ -129,15 +135,15 @@ class Pacing:
             RateLimited: `stop` was called.
         """
         for attempt in range(1, MAX_REFUSALS + 1):
-            number = self._turn(host)
+            number = self._turn(host, again)
             try:
                 answer = ask()
             except BaseException:
-                with self._lock:
-                    self._host(host).flying -= 1
+                with self._landed(host, again):
+                    pass
                 raise
-            with self._lock:
-                pause = self._host(host).answered(number, answer, self._clock())
+            with self._landed(host, again) as state:
+                pause = state.answered(number, answer, self._clock())
             if answer.status != 429 or not again or attempt == MAX_REFUSALS or pause > MAX_WAIT_S:
                 return answer
             answer.close()
@@ -145,8 +151,22 @@ class Pacing:
                 self._waiting(host, pause, "HTTP 429")
         raise AssertionError("the last attempt returns")
 
-    def _turn(self, host: str) -> int:
-        """Wait until a request may be sent; returns the how manieth it is."""
+    @contextmanager
+    def _landed(self, host: str, counted: bool) -> "Iterator[_Host]":
+        """A request has ended; those who wait for that are woken when what it said is known."""
+        with self._lock:
+            state = self._host(host)
+            state.flying -= counted
+            yield state
+            self._lock.notify_all()
+
+    def _turn(self, host: str, counted: bool) -> int:
+        """Wait until a request may be sent; returns the how manieth it is.
+
+        Args:
+            counted: among those whose answers others wait for. A body that is sent as it comes may come from the same
+                host: who waited for that would wait for ever.
+        """
         while True:
             if self._stopped.is_set():
                 raise RateLimited(f"{host}: not asked any more")
@@ -155,7 +175,11 @@ class Pacing:
                 state = self._host(host)
                 pause = state.pause(now)
                 if pause <= 0:
+                    state.flying += counted
                     return state.take(now)
+                if pause == math.inf:
+                    self._lock.wait(_RECHECK_S)
+                    continue
             self._sleep(pause)
 
     def _host(self, name: str) -> "_Host":
@@ -175,7 +199,7 @@ class _Host:
     def __init__(self, name: str, limit: Limit) -> None:
         self.name, self.limit = name, limit
         self.sent = 0
-        self.flying = 0
+        self.flying = 0  # requests that are not answered yet
         self._recent: deque[float] = deque(maxlen=1000)
         self._capacity = float(max(1, (limit.per_minute or 0) // SMOOTH))
         # as many as fit into a bucket may go at once: then in no minute are more sent than the user allows
@@ -191,7 +215,7 @@ class _Host:
         self._learned: int | None = None  # requests in a minute, after which it said 429
 
     def pause(self, now: float) -> float:
-        """Seconds until a request may be sent. Raises BudgetSpent."""
+        """Seconds until a request may be sent; inf: until another one is answered. Raises BudgetSpent."""
         budget = self.limit.requests
         if budget is not None and self.sent >= budget:
             raise BudgetSpent(f"{self.name}: the {budget} requests that the file allows one run are spent")
@@ -201,12 +225,12 @@ class _Host:
                 self._left = self._left_until = None
             elif self._left <= 0:
                 # those on their way may bring better news
-                pause = max(pause, _RECHECK_S if self.flying else self._left_until - now)
+                pause = max(pause, math.inf if self.flying else self._left_until - now)
         if self.limit.per_minute:
             self._fill(now)
             pause = max(pause, (1 - self._tokens) / self._refill)
         elif self.flying and self._wary(now):
-            pause = max(pause, _RECHECK_S)
+            pause = math.inf
         return pause if pause > 1e-9 else 0.0
 
     def _wary(self, now: float) -> bool:
@@ -219,7 +243,6 @@ class _Host:
     def take(self, now: float) -> int:
         """A request is sent: its number, from 1."""
         self.sent += 1
-        self.flying += 1
         self._recent.append(now)
         if self.limit.per_minute:
             self._tokens -= 1
@@ -229,7 +252,6 @@ class _Host:
 
     def answered(self, number: int, answer: Exchange, now: float) -> float:
         """Learn from an answer; returns for how long the host wants to be left alone."""
-        self.flying -= 1
         headers = Headers(answer.headers)
         limit, left, reset = (_header(headers, name) for name in ("Limit", "Remaining", "Reset"))
         if left is not None:
@@ -254,7 +276,7 @@ class _Host:
             oldest = next((at for at in self._recent if at > now - MINUTE_S), now)
             grown = max(grown, oldest + MINUTE_S - now)
         # a host that refused again right after the time that it named itself is given longer
-        pause = grown if asked is None else max(asked, grown if self._refused > 1 else 0.0, _RECHECK_S)
+        pause = grown if asked is None else max(asked, grown if self._refused > 1 else 0.0, _SHORTEST_S)
         self._refused_at, self._blocked_until = self.sent, now + pause
         if not self.limit.per_minute:
             # those that were refused with it, or sent with it and not answered yet, may be refused as well
