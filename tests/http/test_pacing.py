@@ -4,12 +4,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from email.utils import formatdate
 from time import time
+from typing import cast
 
 import pytest
 
 from affineur.errors import RateLimited
 from affineur.http.addresses import Reach
 from affineur.http.client import Client
+from affineur.http.connections import Exchange
 from affineur.http.pacing import MAX_REFUSALS, BudgetSpent, Limit, Pacing
 from support.clock import Clock
 from support.registry import Answer, Registry
@@ -208,26 +210,57 @@ def test_those_who_wait_can_be_stopped() -> None:
                 client.get(f"{registry.url}/v2/", limit=1000, reach=Reach.OWN)
 
 
-def test_a_body_that_comes_from_the_same_host_is_sent_though_that_host_is_asked_warily(
-    made: Callable[..., Host],
-) -> None:
-    host = made()
-    host.answers([Answer(429, [("Retry-After", "1")]), *([Answer(body=b"{}")] * 2), Answer(429), Answer(body=b"{}")])
-    assert host.ask() == 200
+class Told:
+    """An answer's status and headers, as `Exchange` has them."""
 
-    def body() -> Iterator[bytes]:
-        host.ask()  # waits for no answer but its own, or this would never end
-        yield b"x"
+    def __init__(self, status: int, *headers: tuple[str, str]) -> None:
+        self.status, self.headers = status, list(headers)
 
-    done: list[int] = []
+    def close(self) -> None: ...
 
-    def send() -> None:
-        url = f"{host.registry.url}/v2/"
-        headers = {"Content-Length": "1"}
-        answer = host.client.send("PUT", url, body(), limit=100, headers=headers, reach=Reach.OWN, also=(429, 501))
-        done.append(answer.status)
 
-    thread = threading.Thread(target=send, daemon=True)
+def told(status: int, *headers: tuple[str, str]) -> Exchange:
+    return cast("Exchange", Told(status, *headers))
+
+
+def test_a_body_that_comes_from_the_same_host_is_sent_though_that_host_is_asked_warily() -> None:
+    clock = Clock()
+    pacing = Pacing(clock=clock.now, sleep=clock.sleep)
+    assert pacing.paced("a:443", lambda: told(429, ("Retry-After", "1000")), again=True).status == 429
+    clock.sleep(1000)
+    done = []
+
+    def sent() -> Exchange:
+        done.append(pacing.paced("a:443", lambda: told(200), again=True).status)  # what is sent is read there
+        return told(201)
+
+    thread = threading.Thread(target=lambda: done.append(pacing.paced("a:443", sent, again=False).status), daemon=True)
     thread.start()
     thread.join(10)
-    assert done
+    assert done == [200, 201]
+
+
+def test_after_a_refusal_one_request_goes_alone_and_the_others_wait_for_its_answer() -> None:
+    clock = Clock()
+    pacing = Pacing(clock=clock.now, sleep=clock.sleep)
+    assert pacing.paced("a:443", lambda: told(429, ("Retry-After", "1000")), again=True).status == 429
+    clock.sleep(1000)
+    flying, most = [0], [0]
+    lock = threading.Lock()
+
+    def ask() -> Exchange:
+        with lock:
+            flying[0] += 1
+            most[0] = max(most[0], flying[0])
+        threading.Event().wait(0.02)
+        with lock:
+            flying[0] -= 1
+        return told(429, ("Retry-After", "0"))
+
+    threads = [threading.Thread(target=lambda: pacing.paced("a:443", ask, again=True)) for _ in range(5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert most[0] == 1
+    assert pacing.requests("a:443") > MAX_REFUSALS
