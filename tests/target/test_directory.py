@@ -202,3 +202,20 @@ def test_sha512_is_named_by_its_digits(tmp_path: Path, source: MemorySource) -> 
     source.add_blob(content, blob.digest)
     to(tmp_path).put_blob(blob, content_of(source, blob), nothing)
     assert (tmp_path / blob.digest.encoded).read_bytes() == content
+
+
+def test_one_program_writes_at_a_time(tmp_path: Path, source: MemorySource) -> None:
+    """The one that ends removes what is not its own: it must not be another's, which is not whole yet."""
+    first, second = push(source), push(source, None, tar_of({"b": b"c"}))
+    one, other = to(tmp_path), to(tmp_path)
+    blob = blobs_of(second)[1]
+    one.put_blob(blob, content_of(source, blob), nothing)
+    with pytest.raises(SourceError, match="another program is writing"):
+        carry(source, other, first)
+    with pytest.raises(SourceError, match="another program is writing"):
+        other.finish()
+    other.abandon()
+    carry(source, one, second)
+    one.finish()
+    put(source, tmp_path, first)
+    assert files(tmp_path) == {"version", "manifest.json", *names_of(first)}

@@ -5,6 +5,7 @@ new one shares are not asked for again; the old one is there until the new one i
 """
 
 import re
+from threading import Lock
 
 from affineur.errors import ContentError, DigestMismatch, InvalidReference, MalformedDocument, NotFound, SourceError
 from affineur.oci.descriptor import Descriptor
@@ -15,7 +16,7 @@ from affineur.oci.place import AnyReference, Place
 from affineur.source.directory import DirectorySource
 from affineur.source.files import Missing, content
 from affineur.target.blobs import Blobs
-from affineur.target.files import STAGING, WritableFolder
+from affineur.target.files import STAGING, Staged, WritableFolder
 from affineur.target.target import Content, Holds, Moved
 
 __all__ = ["DirectoryTarget"]
@@ -32,7 +33,8 @@ _SIGNATURE = re.compile(r"signature-[0-9]+")
 class DirectoryTarget:
     """The only image of one folder. See `Target` for the contract.
 
-    A folder that is not empty and was not written as a `dir:` is refused; one that was is written over.
+    A folder that is not empty and was not written as a `dir:` is refused; one that was is written over, by one program
+    at a time: each removes what does not belong to its own image.
     """
 
     def __init__(self, reference: Place, folder: WritableFolder) -> None:
@@ -45,7 +47,8 @@ class DirectoryTarget:
         self._folder = folder
         self._source = DirectorySource(reference, folder)
         self._blobs = Blobs(folder, lambda digest: digest.encoded)
-        self._ready = False
+        self._lock = Lock()
+        self._writing: Staged | None = None  # held from the first change on, so that others stay out
 
     def digest(self, which: str | None = None) -> Digest | None:
         """See `Target`. There are no tags."""
@@ -96,18 +99,21 @@ class DirectoryTarget:
 
     def finish(self) -> None:
         """See `Target`: what belonged to an earlier image is removed."""
-        whole = self._read("") if self._there() else None
+        if not self._there():
+            return
+        self._prepare()
+        whole = self._read("")
         wanted = self._belonging(whole) if whole is not None else None
         if wanted is not None:
             for name in self._folder.names() or ():
                 if _OURS.fullmatch(name) and name not in wanted:
                     self._folder.remove(name)
         self._folder.settle()
-        self._folder.tidy()
+        self._end()
 
     def abandon(self) -> None:
         """See `Target`. Without manifest.json it is no image; the next call goes on with the blobs that there are."""
-        self._folder.tidy()
+        self._end()
 
     def _read(self, which: str) -> Document | None:
         try:
@@ -143,7 +149,7 @@ class DirectoryTarget:
 
     def _there(self) -> bool:
         """Whether there is such a folder. Raises SourceError: there is something else."""
-        if self._ready:
+        if self._writing is not None:
             return True
         names = self._folder.names()
         if names is None or not set(names) - {STAGING}:
@@ -163,12 +169,28 @@ class DirectoryTarget:
         return True
 
     def _prepare(self) -> None:
-        if self._ready:
-            return
-        if not self._there():
-            self._folder.create()
-            self._folder.change("version", lambda: None if self._there() else VERSION)
-        self._ready = True
+        """Make the folder, where there is none, and keep others from writing to it. Raises SourceError: they do now."""
+        with self._lock:
+            if self._writing is not None:
+                return
+            if not self._there():
+                self._folder.create()
+            writing = self._folder.begin("image", wait=False)
+            try:
+                self._folder.change("version", lambda: None if self._there() else VERSION)
+            except BaseException:
+                writing.discard()
+                writing.close()
+                raise
+            self._writing = writing
+
+    def _end(self) -> None:
+        with self._lock:
+            if self._writing is not None:
+                self._writing.discard()
+                self._writing.close()
+            self._writing = None
+        self._folder.tidy()
 
 
 def _manifest_name(digest: Digest) -> str:

@@ -4,7 +4,7 @@ from threading import Lock
 
 from affineur.errors import ContentError, NotFound
 from affineur.oci.blob import Verification
-from affineur.oci.descriptor import Descriptor
+from affineur.oci.descriptor import UNKNOWN_SIZE, Descriptor
 from affineur.oci.digest import Digest
 from affineur.oci.document import Document
 from affineur.oci.place import AnyReference, Place
@@ -70,7 +70,8 @@ class LayoutArchiveTarget:
         """See `Target`."""
         digest, _ = descriptor.digest, Verification(descriptor)
         if (written := self._existing()) is None:
-            return self._archive.size(blob_path(digest)) == descriptor.size
+            size = self._archive.size(blob_path(digest))
+            return size is not None and descriptor.size in (UNKNOWN_SIZE, size)
         if digest not in self._checked:
             try:
                 for _chunk in written.blob(descriptor):
