@@ -283,7 +283,7 @@ class _Copy:
         present = document.digest in self._there
         # what has a subject is put in any case: an earlier call may have ended before it was listed there
         if not present or piece.parsed.subject is not None:
-            self._target.put_manifest(document)
+            self._stored(piece)
         if not present and self._target.manifest(document.digest) is None:
             raise SourceError(f"{self._target.reference.name}: took the manifest {document.digest}, and has it not")
         for tag in piece.tags:
@@ -303,6 +303,17 @@ class _Copy:
                 how,  # type: ignore[arg-type]
             )
         self._watcher.stored(document.digest, piece.what, how)
+
+    def _stored(self, piece: Piece) -> None:
+        try:
+            self._target.put_manifest(piece.document)
+        except SourceError as problem:
+            if type(problem) is SourceError and isinstance(piece.parsed, Index) and len(self._wish.platforms) > 1:
+                raise SourceError(
+                    f"{problem} (not every registry takes an index of which platforms are left out: copy one platform,"
+                    " or all)"
+                ) from problem
+            raise
 
     def _attest(self, survey: Survey) -> None:
         for done in self._attestation.put(self._target, survey.pieces) if self._attestation is not None else ():
