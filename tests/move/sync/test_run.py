@@ -13,7 +13,7 @@ from affineur.evidence import Unassessed
 from affineur.http.pacing import BudgetSpent
 from affineur.move.receipt import Receipt
 from affineur.move.sync.file import parse_sync_file
-from affineur.move.sync.jobs import Job, Outcome, exit_code
+from affineur.move.sync.jobs import Job, Outcome, exit_code, is_digest
 from affineur.move.sync.run import MAX_IN_A_ROW, Options, Plan, Run
 from affineur.oci.digest import Digest
 from affineur.oci.place import Place
@@ -51,7 +51,7 @@ class Made:
 
     def digest(self, job: Job) -> Digest:
         self._note("digest", job)
-        return Digest(job.which) if ":" in job.which else ONE
+        return Digest(job.which) if is_digest(job.which) else ONE
 
     def there(self, job: Job) -> Digest | None:
         self._note("there", job)
@@ -140,6 +140,18 @@ def test_named_tags_are_not_listed(made: Made, carried_out: CarryOut) -> None:
     assert outcomes[0].job.target.startswith("b.example/app")
     assert {each.job.target for each in outcomes} == {"b.example/app:9", f"b.example/app@{digest}"}
     assert ("tags", "a.example/app") not in made.asked
+
+
+def test_images_of_a_layout_are_named_by_digest_or_by_what_is_no_tag_elsewhere(
+    made: Made, carried_out: CarryOut, tmp_path: Path
+) -> None:
+    digest = str(Digest.of(b"x"))
+    (named,) = carried_out(f"{{from: 'oci:{tmp_path}', to: b.example/app, tags: '{digest}'}}")
+    assert (named.job.source, named.job.target) == (f"oci:{tmp_path}@{digest}", f"b.example/app@{digest}")
+    made.listed[f"oci:{tmp_path}"] = ["c.example/app:1"]
+    (listed,) = carried_out(f"{{from: 'oci:{tmp_path}', to: 'oci:{tmp_path}/other'}}")
+    assert listed.job.source == f"oci:{tmp_path}:c.example/app:1"
+    assert listed.state == "moved"
 
 
 def test_tags_that_keep_referrers_are_no_images(made: Made, carried_out: CarryOut) -> None:

@@ -5,7 +5,7 @@ line. Every scalar is the text that was written, so tags need no quotes (1.10 st
 with the key `sync` at the top is our own, any other is skopeo's (`skopeo`).
 
     sync:                             a list; each entry:
-      - from: REPOSITORY              of a registry, or oci:FOLDER, without a tag
+      - from: REPOSITORY              of a registry (of Docker Hub, if none is named), or oci:FOLDER; without a tag
         to: REPOSITORY                likewise
         tags: [TAG, DIGEST …]         exactly these, without asking for a list; else, of all tags that are listed:
         variant: alpine               only those that end in -alpine; their versions are read without that
@@ -22,7 +22,7 @@ with the key `sync` at the top is our own, any other is skopeo's (`skopeo`).
       registry.example:
         requests-per-minute: 100      no more in any minute
         requests: 5000                no more in one run; tags that were looked at longest ago go first
-        at-once: 4                    tags in work side by side, from or to it
+        at-once: 4                    tags in work side by side, from or to it; one at a time is written to a repository
         tls-verify: false             as the option of that name, for this registry
         cert-dir: certs               likewise; below the file's folder
 

@@ -8,10 +8,22 @@ import msgspec
 
 from affineur.errors import InvalidSettings
 from affineur.move.sync.file import Entry
+from affineur.oci.digest import VERIFIABLE
 from affineur.oci.place import Place
 from affineur.oci.reference import Reference
 
-__all__ = ["EXIT_CODES", "Job", "Outcome", "State", "exit_code", "jobs_of", "key_of", "repository_key", "unique"]
+__all__ = [
+    "EXIT_CODES",
+    "Job",
+    "Outcome",
+    "State",
+    "exit_code",
+    "is_digest",
+    "jobs_of",
+    "key_of",
+    "repository_key",
+    "unique",
+]
 
 State: TypeAlias = Literal[
     "moved", "unchanged", "would move", "there", "older", "rejected", "undetermined", "left", "failed", "bad content"
@@ -113,5 +125,10 @@ def exit_code(outcomes: Iterable[Outcome], others: Iterable[State] = ()) -> int:
     return next((code for state, code in EXIT_CODES.items() if state in states), 0 if told else 3)
 
 
+def is_digest(which: str) -> bool:
+    """Whether this is a digest by an algorithm that can be verified; names in a layout may hold colons, too."""
+    return which.startswith(tuple(f"{algorithm}:" for algorithm in VERIFIABLE))
+
+
 def _named(repository: Reference | Place, which: str) -> str:
-    return f"{repository.name}{'@' if ':' in which and isinstance(repository, Reference) else ':'}{which}"
+    return f"{repository.name}{'@' if is_digest(which) else ':'}{which}"

@@ -10,7 +10,7 @@ from affineur.move.copy import Wish, copy
 from affineur.move.gate import combined, to_judge
 from affineur.move.lookasides import Lookasides
 from affineur.move.receipt import Receipt
-from affineur.move.sync.jobs import Job
+from affineur.move.sync.jobs import Job, is_digest
 from affineur.oci.config import read_config
 from affineur.oci.descriptor import UNKNOWN_SIZE, Descriptor
 from affineur.oci.digest import Digest
@@ -90,7 +90,7 @@ class OpenedPlaces:
 
     def digest(self, job: Job) -> Digest:
         """See `Places`."""
-        if ":" in job.which:
+        if is_digest(job.which):
             return Digest(job.which)
         source = self._of(job.entry.source)
         if isinstance(source, _Says):

@@ -50,9 +50,12 @@ def doomed(brought: Iterable["Brought"], plan: Plan, outcomes: Iterable[Outcome]
     """What is wanted no more; of sources that could not be listed, or list nothing at all, everything is spared."""
     older = {outcome.job.target_key for outcome in outcomes if outcome.state == "older"}
     wanted = {job.target_key for job in plan.jobs} - older
-    return [
-        Doomed(each, plan.unread.get(_repository(each.source), "")) for each in brought if each.target not in wanted
-    ]
+    return [Doomed(each, _spared(each, plan)) for each in brought if each.target not in wanted]
+
+
+def _spared(brought: "Brought", plan: Plan) -> str:
+    places = ((f"{key}:", f"{key}@", why) for key, why in plan.unread.items())
+    return next((why for tagged, by_digest, why in places if brought.source.startswith((tagged, by_digest))), "")
 
 
 class Pruner:
@@ -140,12 +143,3 @@ class Pruner:
             children = [child.digest for child in parsed.manifests] if isinstance(parsed, Index) else []
             found[tag] = frozenset([document.digest, *children])
         return found
-
-
-def _repository(name: str) -> str:
-    """Of a full name with a tag or digest, what stands before it."""
-    before, at, _ = name.partition("@")
-    if at:
-        return before
-    head, slash, last = name.rpartition("/")
-    return head + slash + last.partition(":")[0]
