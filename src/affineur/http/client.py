@@ -19,11 +19,11 @@ from affineur.http.addresses import AddressPolicy, Reach
 from affineur.http.connection import Origin
 from affineur.http.connections import Body, Connections, Exchange
 from affineur.http.connector import Connector
-from affineur.http.failures import translated
+from affineur.http.failures import Broken, translated
 from affineur.http.hosts import Hosts
 from affineur.http.mirrors import MirrorMap
 from affineur.http.response import Headers, Response, bounded_body, raise_for_status, retry_after_s
-from affineur.http.retries import MAX_ATTEMPTS, Waiting, with_retries
+from affineur.http.retries import MAX_ATTEMPTS, MAX_TRYING_S, Waiting, pause_s, with_retries
 from affineur.http.schemes import may_be_plain, speaks_tls
 from affineur.http.secrets import Secrets
 from affineur.http.stream import Account, Stream
@@ -117,6 +117,7 @@ class Client:
         also: tuple[int, ...] = (),
         method: str = "GET",
         led_by: str = "",
+        again: int = 0,
     ) -> Response:
         """A whole document of at most `limit` bytes.
 
@@ -124,14 +125,24 @@ class Client:
             reach: how local the URL may lead: Reach.OWN if the user named it, else the reach of who chose it.
             also: statuses to return beside 2xx and 304, instead of raising.
             led_by: the URL of the host that named this one (a registry, of its token service): `HostTls.led_to_by`.
+            again: times that it is asked for once more because the connection broke within its body.
 
         Raises:
             ForbiddenAddress: the URL, or a redirect, leads where it must not; nothing was sent there.
             Denied, NotFound, RateLimited, Unreachable, SourceError: by status, after retries.
             LimitExceeded: more than `limit` bytes.
         """
-        with self._opened_url(method, url, headers or {}, reach, led_by) as (raw, final, account):
-            return self._whole(method, raw, url, final, limit, also, account)
+        began = time.monotonic()
+        for attempt in range(1, again + 2):
+            with self._opened_url(method, url, headers or {}, reach, led_by) as (raw, final, account):
+                try:
+                    return self._whole(method, raw, url, final, limit, also, account)
+                except Broken:
+                    pause = pause_s(attempt)
+                    if attempt > again or time.monotonic() - began + pause > MAX_TRYING_S:
+                        raise
+            self._sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
 
     def post(
         self,

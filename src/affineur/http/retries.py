@@ -13,7 +13,7 @@ from affineur.http.connections import Exchange
 from affineur.http.failures import Broken
 from affineur.http.response import Headers, retry_after_s
 
-__all__ = ["MAX_ATTEMPTS", "MAX_RETRY_AFTER_S", "MAX_TRYING_S", "Waiting", "with_retries"]
+__all__ = ["MAX_ATTEMPTS", "MAX_RETRY_AFTER_S", "MAX_TRYING_S", "Waiting", "pause_s", "with_retries"]
 
 MAX_ATTEMPTS = 4
 BACKOFF_S = 0.5
@@ -32,6 +32,11 @@ Waiting: TypeAlias = Callable[[str, float, str], object]
 """Called before a pause of SHOWN_FROM_S or more: host:port, seconds, why (`HTTP 429`, `the connection broke`)."""
 
 
+def pause_s(attempt: int) -> float:
+    """Before the attempt after this one, the first being 1."""
+    return min(MAX_BACKOFF_S, BACKOFF_S * 2.0 ** (attempt - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
+
+
 def with_retries(
     ask: Callable[[], Exchange], host: str, *, attempts: int, sleep: Callable[[float], object], waiting: Waiting | None
 ) -> Exchange:
@@ -43,7 +48,7 @@ def with_retries(
     """
     began = _now()
     for attempt in range(1, attempts + 1):
-        pause = min(MAX_BACKOFF_S, BACKOFF_S * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)  # noqa: S311
+        pause = pause_s(attempt)
         try:
             answer = ask()
         except Broken:

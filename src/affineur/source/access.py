@@ -25,6 +25,8 @@ __all__ = ["DOCKER_HUB_HOST", "Access"]
 DOCKER_HUB_HOST = "registry-1.docker.io"
 MAX_HEADER = 8192
 """Characters of a Link or Warning that are looked at."""
+MAX_BROKEN = 2
+"""Times that a document is asked for once more because the connection broke within it."""
 MAX_BUDGET = 100
 """Characters of each RateLimit header that are shown."""
 MAX_WARNINGS = 20
@@ -194,7 +196,9 @@ class Access:
     ) -> Response:
         told = (*_TOLD_HERE, *also)
         if body is None:
-            return self.client.get(url, limit=limit, headers=headers, reach=Reach.OWN, also=told, method=method)
+            return self.client.get(
+                url, limit=limit, headers=headers, reach=Reach.OWN, also=told, method=method, again=MAX_BROKEN
+            )
         return self.client.send(method, url, body, limit=limit, headers=headers, reach=Reach.OWN, also=told)
 
     def _note(self, response: Response) -> None:

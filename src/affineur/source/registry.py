@@ -39,6 +39,8 @@ MAX_TAGS_BYTES = 64 * 1024 * 1024
 """Of all pages together: a million tags of 60 characters."""
 MAX_RESUMED = 5
 """Times that one blob's transfer is taken up again."""
+MAX_IN_VAIN = 3
+"""Times in a row that a transfer is taken up again without a byte of it."""
 MAX_REFUSED = 2
 """Challenges answered for one blob: a token may run out on the way."""
 
@@ -139,13 +141,15 @@ class RegistrySource:
     def _transferred(self, url: str, what: str, start: int) -> Generator[bytes, None, None]:
         """A blob's bytes from `start` on, unchecked; what breaks on the way is taken up again where it broke."""
         received = start
-        resumed = refused = 0
+        resumed = refused = in_vain = 0
         while True:
+            before, opened = received, False
             sent = self.access.authorization.headers()
             headers = sent | ({"Range": f"bytes={received}-"} if received else {})
             try:
                 with self.access.client.stream(url, headers=headers, reach=Reach.OWN, also=(401,)) as stream:
                     if stream.status != 401:
+                        opened = True
                         for chunk in _from(received, stream, what):
                             received += len(chunk)
                             yield chunk
@@ -153,7 +157,9 @@ class RegistrySource:
                     lines, by = stream.headers.all("WWW-Authenticate"), stream.url
             except Unreachable:
                 resumed += 1
-                if received == start or resumed > MAX_RESUMED:  # what never began has been tried again already
+                in_vain = in_vain + 1 if received == before else 0
+                began = opened or received > start  # what never began has been tried again already
+                if not began or resumed > MAX_RESUMED or in_vain > MAX_IN_VAIN:
                     raise
                 continue
             refused += 1

@@ -26,6 +26,8 @@ from affineur.target.upload import Upload
 __all__ = ["RegistryTarget"]
 
 MAX_ANSWER_BYTES = 256 * 1024
+MAX_TAGGED_AGAIN = 3
+"""Times that a tag is set again which the registry says it has set to something else: nobody else would mend it."""
 _ACCEPT = ", ".join(ACCEPT)
 
 
@@ -123,8 +125,16 @@ class RegistryTarget:
             self._listed.add(parsed.subject.digest, document, parsed)
 
     def put_tag(self, document: Document, tag: str | None = None) -> None:
-        """See `Target`."""
-        self._put(document, tag or self.reference.tag or document.digest)
+        """See `Target`. What came to be named by other bytes, changed on the way, is named again by the right ones."""
+        name = tag or self.reference.tag or document.digest
+        for left in range(MAX_TAGGED_AGAIN, -1, -1):
+            try:
+                self._put(document, name)
+            except DigestMismatch:
+                if not left:
+                    raise
+            else:
+                return
 
     def finish(self) -> None:
         """See `Target`. What was listed at a referrers tag may have been lost to another writer: it is looked at."""
