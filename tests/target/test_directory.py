@@ -153,7 +153,8 @@ def test_indexes_without_end_are_not_followed(tmp_path: Path, source: MemorySour
 def test_there_are_no_tags(tmp_path: Path, source: MemorySource) -> None:
     document = push(source)
     put(source, tmp_path, document)
-    assert to(tmp_path).digest("1") is None
+    with pytest.raises(InvalidReference, match="holds one image, without a tag"):
+        to(tmp_path).digest("1")  # asked before anything is moved
     with pytest.raises(InvalidReference, match="holds one image, without a tag"):
         to(tmp_path).put_tag(document, "1")
     assert "oci:FOLDER:NAME can hold both" in to(tmp_path).holds.referrers

@@ -375,8 +375,12 @@ def test_a_signed_schema_1_does_not_fit(tmp_path: Path, source: MemorySource) ->
 @pytest.mark.parametrize("name", ["a b", "@0", "../x", "a@sha256:" + "0" * 64, "a:", "\0"])
 def test_a_name_that_could_not_be_read_is_not_given(tmp_path: Path, source: MemorySource, name: str) -> None:
     document = push(source)
-    with pytest.raises(InvalidReference):
-        to(tmp_path, ":1").put_tag(document, name)
+    for place in (f"oci:{tmp_path}/a:1", f"oci-archive:{tmp_path}/a:1"):
+        target = open_target(place, lambda text: pytest.fail(text))
+        with pytest.raises(InvalidReference):
+            target.digest(name)
+        with pytest.raises(InvalidReference):
+            target.put_tag(document, name)
     assert list(tmp_path.iterdir()) == []
 
 

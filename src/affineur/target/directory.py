@@ -51,10 +51,10 @@ class DirectoryTarget:
         self._writing: Staged | None = None  # held from the first change on, so that others stay out
 
     def digest(self, which: str | None = None) -> Digest | None:
-        """See `Target`. There are no tags."""
-        if not self._there() or (which and not which.startswith(("sha256:", "sha512:"))):
-            return None
-        found = self._read(which or "")
+        """See `Target`. Raises InvalidReference: there are no tags."""
+        if which and not which.startswith(("sha256:", "sha512:")):
+            raise self._no_tags(which)
+        found = self._read(which or "") if self._there() else None
         return found.digest if found is not None else None
 
     def manifest(self, digest: Digest) -> Document | None:
@@ -84,7 +84,7 @@ class DirectoryTarget:
     def put_tag(self, document: Document, tag: str | None = None) -> None:
         """See `Target`: lets the folder be this image. There are no tags."""
         if tag is not None:
-            raise InvalidReference(f"{self.reference.name}: {tag!r}: a folder of dir: holds one image, without a tag")
+            raise self._no_tags(tag)
         self._prepare()
         self._folder.settle()  # what is named is there, also after a crash
         before = self._read("")
@@ -114,6 +114,9 @@ class DirectoryTarget:
     def abandon(self) -> None:
         """See `Target`. Without manifest.json it is no image; the next call goes on with the blobs that there are."""
         self._end()
+
+    def _no_tags(self, tag: str) -> InvalidReference:
+        return InvalidReference(f"{self.reference.name}: {tag!r}: a folder of dir: holds one image, without a tag")
 
     def _read(self, which: str) -> Document | None:
         try:

@@ -41,15 +41,15 @@ class LayoutTarget:
         self._ready = False
 
     def digest(self, which: str | None = None) -> Digest | None:
-        """See `Target`. No name: the image that has none."""
+        """See `Target`. No name: the image that has none. Raises InvalidReference: no image could have that name."""
         wanted = self.reference.which if which is None else which
-        if not self._there():
-            return None
         if wanted.startswith(("sha256:", "sha512:")):
             found = self.manifest(Digest(wanted))
-            return found.digest if found is not None else None
-        entry = self._listing().named(wanted)
-        return self.digest(entry.digest) if entry is not None else None
+        else:
+            checked_name(wanted, self.reference)
+            entry = self._listing().named(wanted) if self._there() else None
+            found = self.manifest(entry.digest) if entry is not None else None
+        return found.digest if found is not None else None
 
     def manifest(self, digest: Digest) -> Document | None:
         """See `Target`. Other bytes than the digest's are none: `put_manifest` replaces them."""

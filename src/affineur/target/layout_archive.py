@@ -40,8 +40,13 @@ class LayoutArchiveTarget:
         self._written: LayoutSource | None = None
 
     def digest(self, which: str | None = None) -> Digest | None:
-        """See `Target`. No name: of an archive that is there its only image, else the image that has none."""
+        """See `Target`. No name: of an archive that is there its only image, else the image that has none.
+
+        Raises InvalidReference: no image could have that name.
+        """
         wanted = self.reference.which if which is None else which
+        if not wanted.startswith(("sha256:", "sha512:")):
+            checked_name(wanted, self.reference)
         if (written := self._existing()) is not None:
             try:
                 return written.manifest(wanted).digest
