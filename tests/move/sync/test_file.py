@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affineur.errors import InputError, InvalidSettings
@@ -206,6 +206,7 @@ def test_a_target_that_is_none_is_told(to: str) -> None:
         read("a.b: {images: {x: []}}", to)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_end_otherwise_than_in_our_error(content: bytes) -> None:
     with pytest.raises(InvalidSettings, match=r"^sync\.yaml:[1-9]"):
@@ -226,6 +227,7 @@ YAML = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(YAML, st.sampled_from(["sync", "a.b", "registries"]))
 def test_any_structure_is_a_file_or_told_not_to_be(values: object, top: str) -> None:
     with contextlib.suppress(InvalidSettings):

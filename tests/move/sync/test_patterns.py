@@ -5,7 +5,7 @@ import re
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affineur.move.sync.patterns import MAX_EXPRESSION, MAX_STATES, InvalidPattern, glob, regular
@@ -65,11 +65,13 @@ def expressions(draw: st.DrawFn, depth: int = 0) -> str:
     return "".join(parts)
 
 
+@settings(deadline=None)
 @given(expressions(), st.text("ab1.-", max_size=8))
 def test_any_expression_finds_what_python_finds(text: str, tag: str) -> None:
     assert regular(text)(tag) == bool(re.search(text, tag, re.ASCII))
 
 
+@settings(deadline=None)
 @given(st.text("ab1.-*?[!]", max_size=8), st.text("ab1.-[!", max_size=6))
 def test_any_glob_matches_what_python_matches(text: str, tag: str) -> None:
     # what follows ! or ^ in brackets differs between shells where the ] comes at once; ranges are left out

@@ -1,7 +1,7 @@
 """Which tags are wanted."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affineur.move.sync.selection import Selection
@@ -42,6 +42,7 @@ def test_without_rules_every_tag_is_wanted_once() -> None:
     assert Selection().of([*TAGS, *TAGS]) == TAGS
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.from_regex(r"\A[0-9]{1,2}(\.[0-9]){0,2}(-[ab])?\Z"), max_size=12),
     st.integers(1, 5),

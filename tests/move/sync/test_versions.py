@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from affineur.move.sync.versions import MAX_RANGE, InvalidRange, Version, parse_range, read_version
@@ -70,6 +70,7 @@ def test_equal_versions_may_be_written_differently() -> None:
     assert [version(tag).parts for tag in ("1", "1.2", "1.2.0")] == [1, 2, 3]
 
 
+@settings(deadline=None)
 @given(st.text("0123456789.-vxX*<>=!~^|, abc²", max_size=40))
 def test_any_text_is_a_range_or_told_not_to_be(text: str) -> None:
     try:
@@ -79,6 +80,7 @@ def test_any_text_is_a_range_or_told_not_to_be(text: str) -> None:
     assert found.holds(version("1.2.3")) in (True, False)
 
 
+@settings(deadline=None)
 @given(st.text("0123456789.-vabcz", max_size=30), st.text("0123456789.-vabcz", max_size=30))
 def test_versions_are_in_a_total_order(one: str, other: str) -> None:
     first, second = read_version(one), read_version(other)
