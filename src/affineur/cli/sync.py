@@ -193,9 +193,11 @@ def _pruner(session: Session, memory: "MoveMemory", identity: str) -> "Pruner":
     def digest(text: str) -> "Digest | None":
         return session.target(text).digest()
 
+    allowed: dict[str, Access] = {}
+
     def access(text: str) -> "Access":
         target = session.target(text)
         assert isinstance(target, RegistryTarget)  # noqa: S101 - for the type checker: the text says docker://
-        return target.access.allowing("pull,delete")
+        return allowed.setdefault(target.access.url, target.access.allowing("pull,delete"))
 
     return Pruner(digest, access, session.source, memory, identity)
