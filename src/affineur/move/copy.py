@@ -149,13 +149,18 @@ class _Copy:
             not_carried=tuple(sorted(survey.not_carried)),
             unassessed=tuple(sorted(survey.unassessed)),
             sparse=sparse,
-            verified=(
-                f"read back from the target: {len(manifests)} manifests, by their digests; looked for:"
-                f" {len(self._blobs)} blobs, by digest and size"
-            ),
+            verified=self._verified(len(manifests)),
             sent_bytes=self._sent_bytes,
             began=began,
             seconds=round(time.monotonic() - start, 3),
+        )
+
+    def _verified(self, manifests: int) -> str:
+        if unkept := self._target.holds.manifests:
+            return f"{len(self._blobs)} blobs, by their digests as they went in; {unkept}"
+        return (
+            f"read back from the target: {manifests} manifests, by their digests; looked for: {len(self._blobs)}"
+            " blobs, by digest and size"
         )
 
     def _surveyed(self) -> tuple[Document, Survey, tuple[str, ...]]:
