@@ -127,6 +127,7 @@ class ShownSync:
         self._start = time.monotonic()
         self._counts: Counter[str] = Counter()
         self._total = self._drawn = 0
+        self._listed = False
         self._estimator: Estimator | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -158,6 +159,7 @@ class ShownSync:
 
     def prunes(self, listed: Sequence[Doomed]) -> None:
         """What would be deleted, before anything is."""
+        self._listed = any(not each.spared for each in listed)
         for each in listed:
             why = each.spared or "brought by this file, which wants it no more"
             self._say("spared" if each.spared else "to be deleted", each.brought.target, why)
@@ -193,7 +195,7 @@ class ShownSync:
         if sent:
             text += f"; {sent / MEGABYTE:.1f} MB sent"
         click.echo(textwrap.fill(text, COLUMNS))
-        if listed_only:
+        if listed_only and self._listed:
             click.echo("Nothing was deleted; --prune --yes deletes what is listed above.")
 
     def close(self) -> None:
