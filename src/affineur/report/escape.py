@@ -16,6 +16,7 @@ MARKDOWN_SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~$&!])")
 MARKDOWN_START = re.compile(r"^(\d{0,9})([-+=.)])(?=[\s=-]|$)")  # list items, rules, underlines of headings
 # What hosts turn into links, mentions and emoji after Markdown is parsed, where a backslash is gone; a comment is not.
 MENTION = re.compile(r"(\\?[@#:])(?=[\w/+-])|(?<=www)(?=\.)", re.IGNORECASE)
+OTHERS = re.compile(r"[^\n -~]+")  # than ASCII's printable ones, which most of a document is
 BACKTICKS = re.compile(r"`+")
 HTML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;", "`": "&#96;"})
 
@@ -73,7 +74,7 @@ def json_text(document: str) -> str:
     """
     if document.isascii() and "\x7f" not in document:
         return document
-    return "".join(c if c.isprintable() or c == "\n" else _json_escape(c) for c in document)
+    return OTHERS.sub(lambda found: "".join(c if c.isprintable() else _json_escape(c) for c in found[0]), document)
 
 
 def _is_mark(character: str) -> bool:

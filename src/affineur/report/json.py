@@ -75,14 +75,19 @@ def _say_formats(structure: type[msgspec.Struct], properties: dict[str, Any]) ->
 
 
 def _plain(value: Any) -> Any:
+    """What most values are is asked first: a list of packages has tens of thousands of them."""
+    if isinstance(value, str):  # a lone surrogate stands for a byte that was no UTF-8: JSON text cannot hold it
+        return value if value.isascii() else value.encode(errors="backslashreplace").decode()
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        return {
+            _plain(key): item if type(item) is str and item.isascii() else _plain(item) for key, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, str):  # a lone surrogate stands for a byte that was no UTF-8: JSON text cannot hold it
-        return value if value.isascii() else value.encode(errors="backslashreplace").decode()
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
     return value

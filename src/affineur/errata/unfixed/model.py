@@ -5,15 +5,17 @@ bring would take them away.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from affineur.errata.erratum import Severity
-from affineur.errata.severity import Rating, of_word
 from affineur.errata.unfixed.statements import Statement, Status
 from affineur.evidence import Evidence, Unassessed
 from affineur.packages.inventory import Package
-from affineur.packages.versions.order import order_of
+
+if TYPE_CHECKING:
+    from affineur.errata.severity import Rating
 
 __all__ = ["WHAT", "Status", "Unfixed", "UnfixedCVE", "apart", "named", "present", "vendor_rating"]
 
@@ -89,6 +91,8 @@ def present(
         (statement, installed package) of each that holds; and the CVEs of those that speak of older versions only, so
         that of the installed one nothing is told.
     """
+    from affineur.packages.versions.order import order_of  # three managers' orders: most commands have no use for them
+
     holding: list[tuple[Statement, Package]] = []
     untold: list[str] = []
     for statement in statements:
@@ -109,13 +113,15 @@ def present(
     return holding, [cve for cve in untold if cve not in held]
 
 
-def vendor_rating(vendor: str, called: str, statement: Statement, others: Mapping[str, Rating]) -> Rating | None:
+def vendor_rating(vendor: str, called: str, statement: Statement, others: "Mapping[str, Rating]") -> "Rating | None":
     """The vendor's own word of it, else what else is known of the CVE.
 
     Args:
         vendor, called: of severities.toml, and for people ("Debian urgency").
         others: CVE → rating.
     """
+    from affineur.errata.severity import Rating, of_word
+
     severity = of_word(vendor, statement.word)
     return Rating(severity, f"{called} {statement.word.lower()}") if severity else others.get(statement.cve)
 

@@ -159,16 +159,24 @@ class _Hash:
             at = end + 2
 
     def _overflow(self, number: int, length: int) -> bytes:
+        """Nearly all pages of a database pass here, so they are looked at without a call for each."""
+        content, page, unpack, used = self._content, self._size, self._page_header.unpack_from, self._used
+        room = page - _HEADER_BYTES
         pieces, missing = [], length
         while missing:
-            self._use(number)
-            following, _, size = self._header(number, _OVERFLOW)
-            if not 0 < size <= min(missing, self._size - _HEADER_BYTES):
+            if number in used or not 0 < number < self._count:
+                self._use(number)
+                self._header(number, _OVERFLOW)
+            used.add(number)
+            start = number * page
+            own, _, following, _, size, _, kind = unpack(content, start + 8)
+            if own != number or kind != _OVERFLOW or not 0 < size <= room or size > missing:
+                self._header(number, _OVERFLOW)
                 raise MalformedDatabase(
                     self._path, number, f"an overflow page of {size} bytes, where {missing} are missing"
                 )
-            start = number * self._size + _HEADER_BYTES
-            pieces.append(self._content[start : start + size])
+            start += _HEADER_BYTES
+            pieces.append(content[start : start + size])
             missing -= size
             number = following
         return b"".join(pieces)
