@@ -301,7 +301,7 @@ def test_a_range_that_is_nonsense_is_a_lost_session(stage: Stage, text: str) -> 
 
 
 def test_one_byte_and_none_are_told_alike(stage: Stage) -> None:
-    """`0-0`: distribution says so of an empty session (issue 3014 there). All is sent from the start."""
+    """`0-0`: distribution says so of an empty session, too. All is sent from the start."""
     stage.once(Answer(CLOSED))
     stage.put(BLOB)
     assert [headers.get("Content-Range") for headers in stage.puts()] == [None, None]

@@ -10,7 +10,7 @@ import click
 
 from affineur.cli.options import entitlement_option, moving
 from affineur.cli.session import Session
-from affineur.errors import ContentError, Error, InputError, SourceError
+from affineur.errors import ContentError, InvalidReference, SourceError
 
 if TYPE_CHECKING:
     from affineur.assessment.model import Assessment
@@ -108,8 +108,10 @@ def copy(
 
     if attest is not None and policy is None:
         raise click.UsageError("--attest signs an assessment, which --policy makes")
-    if all_tags and (tags or _TAGGED.search(source) or _TAGGED.search(target)):
-        raise click.UsageError("--all-tags is of repositories: SRC and DST without a tag, and no --to")
+    if all_tags and (tags or not _is_repository(source, "oci-archive") or not _is_repository(target)):
+        raise click.UsageError(
+            "--all-tags is of repositories: SRC and DST without a tag (or oci:FOLDER without a name), and no --to"
+        )
     wish = Wish(
         platforms=tuple(parse_platform(each) for each in platforms),
         tags=tags,
@@ -124,6 +126,14 @@ def copy(
         write(document(outcomes), receipt)
     run.tell(outcomes)
     ctx.exit(max((each.exit_code for each in outcomes), default=0, key=_badness))
+
+
+def _is_repository(text: str, *also: str) -> bool:
+    """Whether a tag may be put behind it. Raises InvalidReference."""
+    from affineur.oci.place import parse_place
+
+    place = parse_place(text)
+    return _TAGGED.search(text) is None if place is None else place.transport in ("oci", *also) and not place.which
 
 
 def _badness(code: int) -> int:
@@ -157,7 +167,9 @@ class _Run:
 
         from affineur.move.receipt import Copied
 
-        tags = sorted(self._session.source(source).tags(), key=lambda tag: _OF_A_DIGEST.fullmatch(tag) is not None)
+        self._session.target(target)  # what is wrong with its name is wrong for every tag
+        listed = dict.fromkeys(self._session.source(source).tags())
+        tags = sorted(listed, key=lambda tag: _OF_A_DIGEST.fullmatch(tag) is not None)
         wish = msgspec.structs.replace(wish, known_tags=frozenset(tags))
         moved: set[str] = set()
         for number, tag in enumerate(tags, 1):
@@ -169,12 +181,8 @@ class _Run:
                 copied = self.one(f"{source}:{tag}", f"{target}:{tag}", wish)
                 moved.update(each.digest for each in (copied.receipt.manifests if copied.receipt else ()))
                 yield copied
-            except InputError:
-                raise
-            except Error as problem:
+            except (SourceError, ContentError, InvalidReference) as problem:  # a name that is none is the list's fault
                 code = 4 if isinstance(problem, SourceError) else 5
-                if not isinstance(problem, SourceError | ContentError):
-                    raise
                 said = self._session.client.hidden(str(problem))
                 self._say(said)
                 yield Copied(f"{source}:{tag}", f"{target}:{tag}", code, problem=said)

@@ -1,6 +1,7 @@
 """How a move is shown while it goes on: bars on a terminal, a plain line now and then elsewhere, or events in JSON."""
 
 import json
+import os
 import sys
 import threading
 import time
@@ -72,6 +73,7 @@ class ShownMove:
         """A daemon thread wakes only once something has taken long."""
         self._out = out or sys.stderr
         self._terminal = self._out.isatty()
+        self._columns = _columns(self._out) if self._terminal else COLUMNS
         self._lock = threading.Lock()
         self._start = time.monotonic()
         self._open: dict[Digest, tuple[Descriptor, int]] = {}  # those of which bytes have been moved
@@ -126,8 +128,9 @@ class ShownMove:
 
     def _show(self) -> None:
         with self._lock:
-            total = self._total()
-            bars = [_bar(blob, moved) for blob, moved in list(self._open.values())[:BARS]] if self._terminal else []
+            total = self._total()[: self._columns]
+            shown = list(self._open.values())[:BARS] if self._terminal else []
+            bars = [_bar(blob, moved)[: self._columns] for blob, moved in shown]
         if not self._terminal:
             self._out.write(total + "\n")
         else:
@@ -143,11 +146,10 @@ class ShownMove:
         speed = self._moved / seconds if seconds else 0.0
         left = self._size - there
         rest = f", {left / speed:.0f} s left" if speed > 0 and left > 0 else ""
-        said = (
+        return (
             f"{seconds:4.0f} s  {there / MEGABYTE:.1f} of {self._size / MEGABYTE:.1f} MB{share},"
             f" {self._done} of {self._blobs} blobs, {speed / MEGABYTE:.1f} MB/s{rest}"
         )
-        return said[:COLUMNS]
 
     def _erase(self) -> None:
         if self._terminal and self._drawn:
@@ -160,4 +162,13 @@ def _bar(blob: Descriptor, moved: int) -> str:
     share = min(1.0, moved / blob.size) if blob.size else 1.0
     full = round(share * BAR_COLUMNS)
     bar = "=" * full + " " * (BAR_COLUMNS - full)
-    return f"  {blob.digest[:19]}  [{bar}]  {moved / MEGABYTE:.1f} of {blob.size / MEGABYTE:.1f} MB"[:COLUMNS]
+    return f"  {blob.digest[:19]}  [{bar}]  {moved / MEGABYTE:.1f} of {blob.size / MEGABYTE:.1f} MB"
+
+
+def _columns(terminal: TextIO) -> int:
+    """What fits in a line: one that is broken by the terminal could not be erased. (The last column is left free.)"""
+    try:
+        found = os.get_terminal_size(terminal.fileno()).columns
+    except (OSError, ValueError):
+        found = 0
+    return min(COLUMNS, found - 1) if found > 1 else COLUMNS  # 0: it does not know
