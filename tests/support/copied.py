@@ -262,6 +262,7 @@ def missing(image: Image, registry: str, repository: str, tag: str = "1", *, com
 
 
 def receipt_of(path: Path) -> dict[str, Any]:
-    """What `--receipt` wrote."""
-    read: dict[str, Any] = json.loads(path.read_text())
+    """What `--receipt` wrote of one image."""
+    (image,) = json.loads(path.read_text())["images"]
+    read: dict[str, Any] = image["receipt"]
     return read

@@ -30,7 +30,7 @@ Kind: TypeAlias = Literal[
     "forget",  # an upload's session is gone: 404 for it from now on
     "whole",  # Range is taken out of the request: all is sent
     "refuse",  # connections are reset before a byte is read; counts connections, not requests
-    "tell",  # nothing happens to the bytes; whoever made the proxy is told at a byte (and kills the client, say)
+    "tell",  # whoever made the proxy is told at a byte (and kills the client, say); with `closes` it is cut then, too
 ]
 _IN_PLACE = ("answer", "forget")
 _OF_BYTES = ("cut", "reset", "stall", "change", "tell")
@@ -124,6 +124,11 @@ class FaultyProxy:
         for each in self._connections:
             each.join(5)
 
+    def plan(self, faults: Sequence[Fault]) -> None:
+        """What is to go wrong from now on, instead of what was planned before."""
+        with self._lock:
+            self.faults, self._plan = list(faults), tuple(faults)
+
     def heal(self) -> None:
         """Nothing goes wrong any more; what is open or stalled is closed. Forgotten sessions stay so."""
         with self._lock:
@@ -166,7 +171,7 @@ class FaultyProxy:
             self._told()
         if fault.kind == "stall":
             self._ends.wait(fault.seconds)
-        if fault.kind in ("cut", "reset") or (fault.kind == "stall" and fault.closes):
+        if fault.kind in ("cut", "reset") or fault.closes:
             raise _Broken
 
     def _serve(self) -> None:
