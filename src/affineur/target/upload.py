@@ -25,6 +25,8 @@ __all__ = ["Upload"]
 
 MAX_IN_VAIN = 5
 """Times in a row that an upload is taken up again without having come any further."""
+MAX_CHANGED = 2
+"""Times in a row that it is sent anew because other bytes arrived."""
 MAX_TAKEN_UP = 100
 """Times in all."""
 PAUSE_S = 0.25
@@ -104,7 +106,10 @@ class Upload:
                 self._at, stands, resumed = "", 0, 0
             in_vain = 0 if stands > furthest else in_vain + 1
             offset, furthest = stands, max(stands, furthest)
-            if in_vain > MAX_IN_VAIN or pause_s > MAX_RETRY_AFTER_S:
+            if (
+                in_vain > (MAX_CHANGED if isinstance(problem, DigestMismatch) else MAX_IN_VAIN)
+                or pause_s > MAX_RETRY_AFTER_S
+            ):
                 raise problem
             shortest = min(MAX_PAUSE_S, PAUSE_S * 2.0**in_vain) * random.uniform(0.5, 1.0)  # noqa: S311
             self._sleep(max(pause_s, shortest))
