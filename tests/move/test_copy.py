@@ -533,6 +533,14 @@ def test_to_a_digest(stage: Stage) -> None:
         stage.copy(to=f"prod/app@{Digest.of(b'another')}")
 
 
+@pytest.mark.parametrize("tag", ["", "a b", "../../x", "1@sha256:" + "0" * 64, "sha256:" + "0" * 64])
+def test_a_tag_that_is_none_is_told_before_anything_is_written(stage: Stage, tag: str) -> None:
+    push(stage.source)
+    with pytest.raises(InvalidReference):
+        stage.copy(Wish(tags=("2", tag)))
+    assert stage.puts == []
+
+
 def test_known_tags_are_not_asked_for(stage: Stage) -> None:
     with Registry() as origin:
         digest = origin.push("team/app", "1", [tar_of({"a": b""})])

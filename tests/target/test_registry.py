@@ -17,6 +17,7 @@ from affineur.errors import (
     DigestMismatch,
     Error,
     ForbiddenAddress,
+    InvalidReference,
     LimitExceeded,
     RateLimited,
     SourceError,
@@ -35,7 +36,7 @@ from affineur.source.credentials import Found, KnownLogins, Login
 from affineur.target import upload as module
 from affineur.target.registry import RegistryTarget
 from affineur.target.target import Content
-from affineur.target.upload import MAX_IN_VAIN, WORTH_KEEPING, Upload
+from affineur.target.upload import MAX_CHANGED, MAX_IN_VAIN, WORTH_KEEPING, Upload
 from support.pushing import CLOSED, PushableRegistry, Session, _Cut
 from support.registry import Answer, problem
 
@@ -234,6 +235,7 @@ def test_a_cut_body_goes_on_where_the_session_says(stage: Stage) -> None:
     assert stage.has(BLOB)
     assert len(stage.slept) == 1
     assert 0 < stage.slept[0] <= 0.5
+    assert sum(stage.moved) == len(BLOB)  # what was lost on the way and sent anew is no progress
 
 
 def test_a_session_that_comes_further_each_time_is_never_given_up(stage: Stage) -> None:
@@ -389,6 +391,7 @@ def test_other_bytes_arrive_each_time(stage: Stage) -> None:
     with pytest.raises(DigestMismatch, match="other bytes reached it than were sent"):
         stage.put()
     assert not stage.has()
+    assert len(stage.puts()) == MAX_CHANGED + 1
 
 
 def test_what_an_earlier_call_has_left_may_be_wrong(stage: Stage) -> None:
@@ -699,6 +702,17 @@ def test_a_registry_that_says_no_digest_of_a_tag(stage: Stage, said: list[tuple[
     assert target.digest("2") is None
 
 
+@pytest.mark.parametrize("tag", ["a b", "../../x/manifests/1", "x?y=z", "x#y", "-x", "1@sha256:" + "0" * 64, "é", "@0"])
+def test_a_tag_that_is_none_is_no_address(stage: Stage, tag: str) -> None:
+    """`..` would be put into another repository, `?` would be cut off: nothing is asked."""
+    target = stage.target()
+    with pytest.raises(InvalidReference):
+        target.digest(tag)
+    with pytest.raises(InvalidReference):
+        target.put_tag(_manifest(), tag)
+    assert stage.registry.requests == []
+
+
 def test_a_blob_of_another_size_is_not_there(stage: Stage) -> None:
     stage.registry.held("team/app").blobs[Digest.of(SMALL)] = SMALL + b"!"
     assert not stage.target().has_blob(described(SMALL))
@@ -717,8 +731,9 @@ def test_a_target_that_is_mapped_elsewhere_is_refused(stage: Stage) -> None:
 # A registry that is hostile, or dead
 
 
-def test_one_that_stops_answering(stage: Stage) -> None:
+def test_one_that_stops_answering(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes the body and says nothing: after the client's time between two reads, again and again, it is told."""
+    monkeypatch.setattr(module, "MAX_IN_VAIN", 1)
     ended = threading.Event()
 
     def meddle(method: str, path: str, headers: Mapping[str, str]) -> Answer | None:
@@ -727,11 +742,11 @@ def test_one_that_stops_answering(stage: Stage) -> None:
         return None
 
     stage.registry.meddle = meddle
-    with Client(environment={}, read_s=0.1, attempts=1, sleep=lambda _: None) as client:
+    with Client(environment={}, read_s=0.5, attempts=1, sleep=lambda _: None) as client:
         target = RegistryTarget(parse_reference(f"{stage.registry.host}/team/app:1"), client, sleep=stage.slept.append)
         with pytest.raises(Unreachable):
             target.put_blob(described(SMALL), opened(SMALL), stage.moved.append)
-    assert len(stage.puts()) == MAX_IN_VAIN + 1
+    assert len(stage.puts()) == 2
     ended.set()
 
 

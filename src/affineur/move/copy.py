@@ -165,6 +165,9 @@ class _Copy:
 
     def _surveyed(self) -> tuple[Document, Survey, tuple[str, ...]]:
         """Know all that is to be moved, and move its blobs."""
+        for wished in self._wish.tags:
+            if not wished or (self._target.reference.registry and ":" in wished):
+                raise InvalidReference(f"{self._target.reference}: {wished!r} is no tag")
         for tag in self._tags:
             self._pool.add(partial(self._look_at_tag, tag))
         document = self._source.manifest(self._wish.which)

@@ -14,7 +14,7 @@ from affineur.oci.digest import Digest
 from affineur.oci.document import MAX_DOCUMENT_BYTES, Document, decoded
 from affineur.oci.manifest import ACCEPT, Schema1, read_manifest
 from affineur.oci.place import AnyReference
-from affineur.oci.reference import Reference
+from affineur.oci.reference import Reference, parse_reference
 from affineur.oci.schema1 import content_digest
 from affineur.source.access import Access
 from affineur.source.credentials import Logins
@@ -174,6 +174,8 @@ class RegistryTarget:
         return f"{self.reference.name}{'@' if ':' in name else ':'}{name}"
 
     def _manifest_url(self, name: str) -> str:
+        """Raises InvalidReference: no tag or digest, and so perhaps the address of something else."""
+        parse_reference(f"docker://{self._named(name)}")
         return f"{self.access.url}/manifests/{name}"
 
 
