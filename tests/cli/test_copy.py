@@ -507,6 +507,30 @@ def _screen(said: str) -> tuple[list[str], int]:
     return lines, widest
 
 
+class Closed(io.StringIO):
+    """A pipe whose reader has gone."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+    def flush(self) -> None:
+        raise BrokenPipeError
+
+
+def test_a_copy_goes_on_though_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`affineur copy --json … | head -1` and `affineur copy … 2>&1 | head -1`."""
+    monkeypatch.setattr(moving, "SILENT_FOR_S", 0.01)
+    monkeypatch.setattr(moving, "PLAIN_EVERY_S", 0.01)
+    _moves(moving.ShownMove(Closed()))
+    events = moving.Events(Closed())
+    events.planned(BLOB)
+    events.settled(BLOB, "sent")
+    events.stored(BLOB.digest, "image", "sent")
+    events.tagged("1", BLOB.digest)
+    with pytest.raises(BrokenPipeError):
+        events.receipt("{}")
+
+
 def test_events_of_many_threads_are_whole_lines() -> None:
     out = io.StringIO()
     events = moving.Events(out)

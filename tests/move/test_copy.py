@@ -533,6 +533,44 @@ def test_to_a_digest(stage: Stage) -> None:
         stage.copy(to=f"prod/app@{Digest.of(b'another')}")
 
 
+def test_to_a_tag_and_a_digest(stage: Stage) -> None:
+    """The tag is set, also where the digest is there already under another name."""
+    image = push(stage.source)
+    stage.copy()
+    receipt = stage.copy(to=f"prod/app:2@{image.digest}")
+    assert receipt.tags == ("2",)
+    assert stage.named("2") == image.digest
+    other = stage.registry.push("prod/app", "3", [b"theirs"])
+    with pytest.raises(Occupied):
+        stage.copy(Wish(no_clobber=True), to=f"prod/app:3@{image.digest}")
+    with pytest.raises(InvalidReference):
+        stage.copy(to=f"prod/app:3@{Digest.of(b'another')}")
+    assert stage.named("3") == other
+
+
+def test_another_tag_of_the_same_repository(stage: Stage) -> None:
+    """What is there is not sent, nor asked of the source."""
+    digest = stage.registry.push("prod/app", "1", [tar_of({"a": b"b"})])
+    source = RegistrySource(parse_reference(f"{stage.registry.host}/prod/app:1"), stage.client)
+    receipt = copy(source, stage.target("prod/app:2"))
+    assert stage.named("2") == digest
+    assert {each.how for each in receipt.blobs} == {"present"}
+    assert stage.registry.count("POST") == stage.registry.count("GET", "/blobs/") == 0
+
+
+def test_another_name_in_the_same_layout(stage: Stage, tmp_path: Path) -> None:
+    whole = Whole(stage.source)
+
+    def nowhere(text: str) -> Any:
+        raise AssertionError(text)
+
+    copy(stage.source, open_target(f"oci:{tmp_path}/layout:1", nowhere))
+    receipt = copy(open_source(f"oci:{tmp_path}/layout:1", nowhere), open_target(f"oci:{tmp_path}/layout:2", nowhere))
+    assert receipt.digest == whole.index.digest
+    for name in "12":
+        assert open_source(f"oci:{tmp_path}/layout:{name}", nowhere).manifest().digest == whole.index.digest
+
+
 @pytest.mark.parametrize("tag", ["", "a b", "../../x", "1@sha256:" + "0" * 64, "sha256:" + "0" * 64])
 def test_a_tag_that_is_none_is_told_before_anything_is_written(stage: Stage, tag: str) -> None:
     push(stage.source)

@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import TextIO
 
 import click
@@ -34,22 +35,27 @@ class Events:
 
     def planned(self, blob: Descriptor) -> None:
         """See `Watcher`."""
-        self.say("planned", digest=str(blob.digest), size=blob.size)
+        self._tell("planned", digest=str(blob.digest), size=blob.size)
 
     def moved(self, blob: Descriptor, count: int) -> None:
         """See `Watcher`. Not told: there would be thousands."""
 
     def settled(self, blob: Descriptor, how: str) -> None:
         """See `Watcher`."""
-        self.say("blob", digest=str(blob.digest), size=blob.size, how=how)
+        self._tell("blob", digest=str(blob.digest), size=blob.size, how=how)
 
     def stored(self, digest: Digest, name: str, how: str) -> None:
         """See `Watcher`."""
-        self.say("manifest", digest=str(digest), what=name, how=how)
+        self._tell("manifest", digest=str(digest), what=name, how=how)
 
     def tagged(self, tag: str, digest: Digest) -> None:
         """See `Watcher`."""
-        self.say("tag", tag=tag, digest=str(digest))
+        self._tell("tag", tag=tag, digest=str(digest))
+
+    def _tell(self, event: str, **members: object) -> None:
+        """As `say`, while something is moved, which goes on though nobody reads any more."""
+        with suppress(OSError):
+            self.say(event, **members)
 
     def say(self, event: str, **members: object) -> None:
         """One event, at once."""
@@ -115,16 +121,18 @@ class ShownMove:
         """Stop watching, and leave nothing on the terminal."""
         self._stop.set()
         self._thread.join(1)
-        self._erase()
-        self._out.flush()
+        with suppress(OSError):  # nobody reads any more: no reason for a copy to fail
+            self._erase()
+            self._out.flush()
 
     def _watch(self) -> None:
         if self._stop.wait(SILENT_FOR_S):
             return
-        while True:
-            self._show()
-            if self._stop.wait(TERMINAL_EVERY_S if self._terminal else PLAIN_EVERY_S):
-                return
+        with suppress(OSError):
+            while True:
+                self._show()
+                if self._stop.wait(TERMINAL_EVERY_S if self._terminal else PLAIN_EVERY_S):
+                    return
 
     def _show(self) -> None:
         with self._lock:

@@ -110,7 +110,9 @@ class _Copy:
         self._manifests: dict[Digest, MovedManifest] = {}
         self._there: set[Digest] = set()
         self._left: dict[str, Digest] = {}  # tags of signatures that are others' at the target
-        self._tags: dict[str | None, Digest | None] = dict.fromkeys((None, *wish.tags))
+        named = target.reference
+        own = named.tag if named.digest else None  # of `app:1@sha256:…` the tag is set, and the digest has to be that
+        self._tags: dict[str | None, Digest | None] = dict.fromkeys((own, *wish.tags))
         self._sent_bytes = 0
 
     def run(self) -> Receipt:
