@@ -1,6 +1,5 @@
 """rpm's database in its three formats, beside rpm itself."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,8 +71,6 @@ def test_ndb_of_a_real_system_as_rpm_reads_it(corpus: Path) -> None:
 def test_ndb_as_rpm_writes_it(tmp_path: Path) -> None:
     """Slots that are freed and taken again, and blobs that move."""
     needed("rpmbuild")
-    if os.geteuid() != 0:
-        leave_out("rpm works on another root for root alone")
     longer = "* Mon Jun 03 2024 Me <me@archive.example> - 2-1\n- " + "much more text\n" * 100
     small = [build(tmp_path, f"p{number}", "1", "1", vendor="Example", epoch=number or None) for number in range(4)]
     large = [build(tmp_path, f"p{number}", "2", "1", source="suite", changelog=longer) for number in (1, 3)]
@@ -103,8 +100,6 @@ def test_ndb_as_rpm_writes_it(tmp_path: Path) -> None:
 @pytest.mark.system
 def test_ndb_of_more_packages_than_its_first_page_has_slots(tmp_path: Path) -> None:
     needed("rpmbuild")
-    if os.geteuid() != 0:
-        leave_out("rpm works on another root for root alone")
     head = "Name: p\nSummary: x\nLicense: MIT\nVersion: 1\nRelease: 1\nBuildArch: noarch\n%description\nx\n"
     parts = "".join(f"%package {n}\nSummary: x\n%description {n}\nx\n%files {n}\n" for n in range(300))
     (tmp_path / "p.spec").write_text(head + parts)
