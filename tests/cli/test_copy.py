@@ -449,6 +449,22 @@ def test_elsewhere_a_plain_line_now_and_then(monkeypatch: pytest.MonkeyPatch) ->
     assert all(len(line) < 80 and "\x1b" not in line for line in lines)
 
 
+def test_the_time_left_is_told_once_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moving, "SILENT_FOR_S", 0.02)
+    monkeypatch.setattr(moving, "PLAIN_EVERY_S", 0.02)
+    out = io.StringIO()
+    shown = moving.ShownMove(out)
+    shown.planned(BLOB)
+    shown.moved(BLOB, 300)
+    time.sleep(0.1)
+    shown.moved(BLOB, BLOB.size // 2)
+    time.sleep(0.1)
+    shown.close()
+    lines = out.getvalue().splitlines()
+    assert "left" not in lines[0]
+    assert "s left" in lines[-1]
+
+
 def test_who_does_not_wait_sees_nothing() -> None:
     out = io.StringIO()
     _moves(moving.ShownMove(out))

@@ -21,6 +21,8 @@ PLAIN_EVERY_S = 5.0
 BARS = 8
 """Shown at most; as many transfers run side by side."""
 BAR_COLUMNS = 30
+TOLD_FROM = 100
+"""The time left is told once a hundredth has gone."""
 COLUMNS = 79
 MEGABYTE = 1_000_000
 
@@ -153,7 +155,8 @@ class ShownMove:
         share = f" ({100 * there // self._size} %)" if self._size else ""
         speed = self._moved / seconds if seconds else 0.0
         left = self._size - there
-        rest = f", {left / speed:.0f} s left" if speed > 0 and left > 0 else ""
+        told = left > 0 and self._moved * TOLD_FROM >= self._size > 0  # before, a first small blob would say hours
+        rest = f", {left / speed:.0f} s left" if told and speed > 0 else ""
         return (
             f"{seconds:4.0f} s  {there / MEGABYTE:.1f} of {self._size / MEGABYTE:.1f} MB{share},"
             f" {self._done} of {self._blobs} blobs, {speed / MEGABYTE:.1f} MB/s{rest}"
