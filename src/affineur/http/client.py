@@ -275,13 +275,17 @@ class Client:
             registry, insecure: as for `base_url`.
             count: connections.
         """
+        closed_before = self._connections.times_closed
 
         def connect() -> None:
             with contextlib.suppress(SourceError, InvalidSettings, OSError, HTTPException):
                 scheme, host, port = origin_of(self.base_url(registry, insecure=insecure))
                 origin = self._hosts.origin(scheme, host, port, Reach.OWN, None)
+                if self._connections.times_closed != closed_before:
+                    self._connections.close()  # what finding out has left open
+                    return
                 for _ in range(count):
-                    Thread(target=self._connections.open, args=(origin,), daemon=True).start()
+                    Thread(target=self._connections.open, args=(origin, closed_before), daemon=True).start()
 
         Thread(target=connect, daemon=True).start()
 

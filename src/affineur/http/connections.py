@@ -124,9 +124,17 @@ class Connections:
                 return
         ready.close()
 
-    def open(self, origin: Origin) -> None:
-        """Connect ahead of a request to an origin that will come. Failing is no error: the request will say so."""
-        closed_before = self._closed
+    @property
+    def times_closed(self) -> int:
+        """How often `close` was called."""
+        return self._closed
+
+    def open(self, origin: Origin, closed_before: int) -> None:
+        """Connect ahead of a request to an origin that will come. Failing is no error: the request will say so.
+
+        Args:
+            closed_before: `times_closed` when this was asked for: what was closed since is not to be opened again.
+        """
         connection = Connection(origin, self._opened, self._contexts, self._read_s)
         try:
             connection.connect()
