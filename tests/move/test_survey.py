@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,7 +35,9 @@ from support.registry import tar_of
 SCHEMA_1 = json.dumps(
     {
         "schemaVersion": 1,
-        "name": "a/b", "tag": "1", "architecture": "amd64",
+        "name": "a/b",
+        "tag": "1",
+        "architecture": "amd64",
         "fsLayers": [{"blobSum": Digest.of(b"a layer")}],
         "history": [{"v1Compatibility": json.dumps({"id": "0" * 64, "architecture": "amd64", "os": "linux"})}],
     }
@@ -400,6 +403,20 @@ def test_children_that_are_missing_are_told(source: Watched) -> None:
     assert found.pieces[child.digest].what == "platform linux/amd64"
 
 
+def test_ten_thousand_children_that_are_missing(source: Watched) -> None:
+    """As many as an index may have: told, each once, in a time that does not grow with their square."""
+    listed = [
+        {"mediaType": OCI_MANIFEST, "digest": str(Digest.of(str(number).encode())), "size": 2}
+        for number in range(9_999)
+    ]
+    content = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": listed + listed[:1]}).encode()
+    root = source.manifest(source.add_manifest(content, OCI_INDEX, "1"))
+    start = time.process_time()
+    found = Found(source, root, referrers=False)
+    assert len(found.not_carried) == 9_999
+    assert time.process_time() - start < 5
+
+
 def test_a_child_that_could_not_be_read_ends_it(source: Watched) -> None:
     child = push(source, None)
     root = push_index(source, "1", child)
@@ -479,7 +496,8 @@ def test_one_blob_in_several_manifests_is_told_of_once(source: Watched) -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "value"), [("MAX_PIECES", 3), ("MAX_PIECES_BYTES", 1_500), ("MAX_NESTED", 1), ("MAX_NESTED", 0)]
+    ("limit", "value"),
+    [("MAX_PIECES", 3), ("MAX_PIECES_BYTES", 1_500), ("MAX_BLOBS", 3), ("MAX_NESTED", 1), ("MAX_NESTED", 0)],
 )
 def test_limits(source: Watched, monkeypatch: pytest.MonkeyPatch, limit: str, value: int) -> None:
     children = [push(source, None, architecture=each) for each in ("amd64", "arm64", "s390x")]

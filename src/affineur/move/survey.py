@@ -29,6 +29,8 @@ MAX_PIECES = 20_000
 """Manifests that are moved together: an index may have half as many."""
 MAX_PIECES_BYTES = 128 * 1024 * 1024
 """Of all these manifests: they are kept until the last is stored."""
+MAX_BLOBS = 100_000
+"""Of all these manifests: an image of 64 platforms with 128 layers each has 8,000."""
 MAX_NESTED = 4
 """Indexes within indexes."""
 MAX_LEVELS = 8
@@ -114,6 +116,7 @@ class Survey:
         self._asked: set[Digest] = set()
         self._listed = False
         self._bytes = 0
+        self._added: set[object] = set()
 
     def begin(self, document: Document, what: str = "") -> None:
         """Start from a manifest that has been read."""
@@ -185,6 +188,8 @@ class Survey:
                 continue
             with self._lock:
                 known = self.blobs.setdefault(promise.digest, promise)
+                if len(self.blobs) > MAX_BLOBS:
+                    raise LimitExceeded(f"{self._source.reference.name}: more than {MAX_BLOBS} blobs to be moved")
             if known.size != promise.size:
                 raise SizeMismatch(f"blob {promise.digest}, promised twice", known.size, promise.size)
             if known is promise:
@@ -267,7 +272,8 @@ class Survey:
 
     def _add(self, into: list[T], found: T) -> None:
         with self._lock:
-            if found not in into:
+            if found not in self._added:
+                self._added.add(found)
                 into.append(found)
 
 
