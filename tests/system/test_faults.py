@@ -325,12 +325,13 @@ def test_what_was_there_stays_under_the_tag_until_all_is_there(way: Way) -> None
     way.ends_well()
 
 
-@pytest.mark.parametrize(("method", "path", "share"), [
-    ("POST", "/uploads/", 0.0), ("PUT", "/uploads/", 0.5), ("PUT", "/manifests/sha256:", 0.5),
-    ("PUT", "/manifests/sha256-", 0.5), ("PUT", "/manifests/1", 0.5), ("HEAD", "/manifests/1", 0.0),
+@pytest.mark.parametrize(("method", "path", "skip"), [
+    ("POST", "/uploads/", 0), ("PUT", "/uploads/", 0), ("PUT", "/uploads/", 5), ("PUT", "/manifests/sha256:", 0),
+    *(("PUT", "/manifests/sha256-", skip) for skip in range(3)),  # two lists of referrers, and cosign's tag
+    ("PUT", "/manifests/1", 0), ("HEAD", "/manifests/1", 1),
 ])  # fmt: skip
-def test_killed_and_called_again(way: Way, method: str, path: str, share: float) -> None:
-    way.target.plan([Fault("tell", method, path, side="request", share=share, skip=int(method == "HEAD"))])
+def test_killed_and_called_again(way: Way, method: str, path: str, skip: int) -> None:
+    way.target.plan([Fault("tell", method, path, side="request", in_head=True, skip=skip, closes=True)])
     ran = way.go()
     assert ran.code == -9, f"{ran}\n{way.account()}"
     assert way.tag() in (None, way.both.image.digest)
