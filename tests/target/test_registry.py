@@ -547,6 +547,21 @@ def test_a_location_that_is_nonsense(stage: Stage, location: str) -> None:
     assert not stage.has()
 
 
+def test_a_location_elsewhere_with_our_login_in_it(stage: Stage) -> None:
+    """As with redirects: what a registry was told in confidence is not handed on to another host by us."""
+    stage.registry.login = ("john", "secret-word")
+    with PushableRegistry() as other:
+        stage.registry.meddle = lambda method, path, headers: (
+            Answer(202, [("Location", f"{other.url}/v2/x?t={headers['Authorization'].partition(' ')[2]}")])
+            if method == "POST" and "Authorization" in headers
+            else None
+        )
+        with pytest.raises(ForbiddenAddress, match="with the login in it") as raised:
+            stage.put(login=("john", "secret-word"))
+        assert other.requests == []
+        assert "secret-word" not in str(raised.value)
+
+
 def test_no_location(stage: Stage) -> None:
     stage.once(Answer(202), "POST", times=100)
     with pytest.raises(SourceError, match="names no place for it"):

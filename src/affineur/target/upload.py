@@ -210,7 +210,7 @@ class Upload:
     def _location(self, answer: Response, url: str) -> str:
         """Where the session goes on; relative or not, and never made anew from its parts.
 
-        Raises SourceError; ForbiddenAddress where the way leads from https to plain http.
+        Raises SourceError; ForbiddenAddress where the way leads from https to plain http, or takes our login along.
         """
         named = answer.headers.get("Location")
         try:
@@ -224,6 +224,10 @@ class Upload:
             raise ForbiddenAddress(
                 f"{self._what}: the registry wants it by plain http at {host}: not sent. Behind a proxy that ends TLS"
                 " a registry must be told so (X-Forwarded-Proto, or `http.host` in its configuration)"
+            )
+        if origin_of(found) != origin_of(self._access.base) and self._access.client.hidden(found) != found:
+            raise ForbiddenAddress(
+                f"{self._what}: the registry wants it at a URL of {host} with the login in it that it got: not sent"
             )
         return found
 
