@@ -59,7 +59,7 @@ def plan(seed: int) -> Plan:
     target = _faults(drawn, _WRITTEN) if where != "source" else ()
     if kill < 0.15:  # at a byte
         told = _one(drawn, "tell", _WRITTEN)
-        target = (*target, replace(told, times=1))
+        target = (*target, replace(told, times=1, closes=drawn.random() < 0.5))
     after_s = round(drawn.uniform(0.15, 0.9), 3) if 0.15 <= kill < 0.3 else None
     return Plan(seed, source, target, after_s, drawn.random() < 0.5)
 

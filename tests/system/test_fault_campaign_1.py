@@ -24,4 +24,4 @@ def test_runs_0_to_99(tmp_path: Path) -> None:
     assert ended["copied"] > 30, ended
     assert ended["killed"] > 5, ended
     assert ended["no answer"] + ended["bad content"] > 5, ended
-    assert sum(bool(each.struck) for each in outcomes) > 60  # faults that come too late for their call are few
+    assert sum(bool(each.struck) for each in outcomes) > 50  # faults that come too late for their call are few
