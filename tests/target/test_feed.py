@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from affineur.errors import DigestMismatch, SizeMismatch
@@ -31,6 +31,7 @@ def promise(content: bytes = CONTENT) -> Descriptor:
     return Descriptor("a/b", Digest.of(content), len(content))
 
 
+@example(1, [(0, 0), (len(CONTENT), 0)])  # all was on the way when it broke, and had arrived
 @given(
     st.integers(1, 700),
     st.lists(st.tuples(st.integers(0, len(CONTENT)), st.integers(0, len(CONTENT))), max_size=6),

@@ -41,6 +41,7 @@ class Feed:
         begun = (self._marks[-1] if self._marks else self._start).copy()
         content = self._content(begun)
         self._furthest = offset if self._furthest is None else self._furthest
+        self._reached(offset)  # what was on the way when it broke has arrived
         held, at, given, size = b"", offset, offset, self._start.promise.size
         try:
             for chunk in after(content, offset - begun.received):
