@@ -66,6 +66,9 @@ class FeedMeta(msgspec.Struct, frozen=True):
     newest: datetime | None = None
 
 
+_META = msgspec.msgpack.Decoder(FeedMeta)  # made once, before there are threads: oci.document says why
+
+
 class FeedIndex:
     """One feed's index, open for reading.
 
@@ -85,7 +88,7 @@ class FeedIndex:
             row = self._database.execute("SELECT body FROM about").fetchone()
             if owner != _APPLICATION_ID or row is None:
                 raise sqlite3.DatabaseError("not an index of a feed")
-            self.meta = msgspec.msgpack.decode(row[0], type=FeedMeta)
+            self.meta = _META.decode(row[0])
         except BaseException:
             self._database.close()
             raise

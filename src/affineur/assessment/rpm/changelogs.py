@@ -123,13 +123,16 @@ def _read(data: Data, place: Place, checksums: Sequence[str], remembered: Rememb
     return read
 
 
+_ENTRIES = msgspec.json.Decoder(list[Entry])  # made once, before there are threads: oci.document says why
+
+
 def _known(place: Place, checksums: Sequence[str], remembered: Remembered | None) -> dict[str, list[Entry]]:
     found: dict[str, list[Entry]] = {}
     for checksum in checksums if remembered is not None else ():
         text = remembered.get(_key(place, checksum)) if remembered else None
         if text is not None:
             with contextlib.suppress(msgspec.DecodeError):  # written by something else
-                found[checksum] = msgspec.json.decode(text, type=list[Entry])
+                found[checksum] = _ENTRIES.decode(text)
     return found
 
 

@@ -163,6 +163,11 @@ def auth_files(authfile: Path | None, environment: Mapping[str, str]) -> list[Pl
     return places
 
 
+# made once, before there are threads: oci.document says why
+_BARE = msgspec.json.Decoder(dict[str, _Entry])
+_WHOLE = msgspec.json.Decoder(AuthFile)
+
+
 def parse_auth_file(place: Place) -> AuthFile | None:
     """Read a file; None where there is none and nobody named it.
 
@@ -173,8 +178,8 @@ def parse_auth_file(place: Place) -> AuthFile | None:
         return None
     try:
         if place.bare:
-            return AuthFile(msgspec.json.decode(content, type=dict[str, _Entry]))
-        return msgspec.json.decode(content, type=AuthFile)
+            return AuthFile(_BARE.decode(content))
+        return _WHOLE.decode(content)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as problem:
         raise InvalidSettings(f"{place.path}: no auth file: {problem}") from None
 

@@ -40,6 +40,9 @@ class _Kept(msgspec.Struct):
     secret: str = msgspec.field(default="", name="Secret")
 
 
+_KEPT = msgspec.json.Decoder(_Kept)  # made once, before there are threads: oci.document says why
+
+
 class _Failed(Exception):
     """The program itself says no; its words are the message."""
 
@@ -73,7 +76,7 @@ class CredentialHelper:
                 return None
             raise self._error("get", str(failed)) from failed
         try:
-            kept = msgspec.json.decode(answer, type=_Kept)
+            kept = _KEPT.decode(answer)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             # not from the exception: what it quotes may be the secret
             raise self._error("get", "its answer is not the JSON of a login") from None
