@@ -158,12 +158,11 @@ class _Copy:
         )
 
     def _verified(self, manifests: int) -> str:
+        blobs = _counted(len(self._blobs), "blob")
         if unkept := self._target.holds.manifests:
-            return f"{len(self._blobs)} blobs, by their digests as they went in; {unkept}"
-        return (
-            f"read back from the target: {manifests} manifests, by their digests; looked for: {len(self._blobs)}"
-            " blobs, by digest and size"
-        )
+            return f"{blobs}, by digest as they went in; {unkept}"
+        read = _counted(manifests, "manifest")
+        return f"read back from the target: {read}, by digest; looked for: {blobs}, by digest and size"
 
     def _surveyed(self) -> tuple[Document, Survey, tuple[str, ...]]:
         """Know all that is to be moved, and move its blobs."""
@@ -355,3 +354,7 @@ class _Copy:
                     f" {named or 'not there'}: somebody else may have written it at the same time"
                 )
             self._watcher.tagged(tag or self._target.reference.which, root.digest)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

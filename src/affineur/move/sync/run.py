@@ -104,7 +104,10 @@ class Run:
         self._fault: BaseException | None = None
         self._writing: dict[str, Lock] = {}
         self._turns = {
-            name: BoundedSemaphore(each.at_once) for name, each in file.registries.items() if each.at_once is not None
+            # a budget is spent on whole tags, not on the first halves of several
+            name: BoundedSemaphore(each.at_once or 1)
+            for name, each in file.registries.items()
+            if each.at_once is not None or each.requests is not None
         }
 
     def plan(self) -> Plan:
