@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from inspect_image import CLIENT, SERVER
-from measure import Run, run
+from measure import Run, as_installed, run
 
 from packages import images, push
 from support.docker_registry import docker_registry
@@ -42,6 +42,7 @@ def main() -> None:
     options = parser.parse_args()
     if not shutil.which("skopeo"):
         raise SystemExit("skopeo is not installed")
+    as_installed()
     print("| connection | image | to | affineur s | skopeo s | skopeo / affineur | affineur MB | skopeo MB |")
     print("|---|---|---|--:|--:|--:|--:|--:|")
     with tempfile.TemporaryDirectory() as folder:

@@ -15,6 +15,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(PROJECT / "tests"))
 
+from measure import as_installed
+
 from support import docker_registry, real_debian
 
 BUILD = PROJECT / "build"
@@ -27,6 +29,7 @@ def main() -> None:
     options = parser.parse_args()
     if why := real_debian.cannot_make() or (None if docker_registry.DOCKER_REGISTRY else "no docker-registry"):
         raise SystemExit(f"no benchmark: {why}")
+    as_installed()
     root = real_debian.make(BUILD / "example").tar
     large = [] if options.quick else ["--large", str(BUILD / "large")]
     corpus = Path(os.environ.get("AFFINEUR_CORPUS") or PROJECT.parent / "shared" / "data")
