@@ -99,3 +99,9 @@ def test_another_image_of_the_same_place() -> None:
 def test_any_text_is_a_place_or_is_refused(transport: str, text: str) -> None:
     with contextlib.suppress(InvalidReference):
         assert isinstance(parse_place(f"{transport}:{text}"), Place)
+
+
+@pytest.mark.parametrize("text", ["./out", "../out:1", "/srv/images/app.tar", "~/app", "/"])
+def test_a_bare_path_is_told_how_to_be_named(text: str) -> None:
+    with pytest.raises(InvalidReference, match=r"is a path: say of what kind, as oci:FOLDER"):
+        parse_place(text)

@@ -282,6 +282,19 @@ class TestTokenService:
         assert done.code == 0, done
         assert {asked.method for asked in service.asked} == {"GET"}
 
+    def test_a_copy_within_the_registry(self, user: User, believer: str, service: TokenService) -> None:
+        """Tokens of one second, for one repository or, to take a blob over, for both: all are mounted, none is sent."""
+        assert user.login("affineur", believer).code == 0
+        receipt = user.home / "receipt.json"
+        names = f"{believer}/team/app:1", f"{believer}/team/{user.home.name.lower()}:1"
+        done = user.run("affineur", "copy", "--receipt", str(receipt), *names)
+        assert done.code == 0, done
+        (image,) = json.loads(receipt.read_text())["images"]
+        assert {blob["how"] for blob in image["receipt"]["blobs"]} == {"mounted"}
+        scopes = {scope for asked in service.asked for line in asked.fields.get("scope", []) for scope in line.split()}
+        actions = {frozenset(scope.rpartition(":")[2].split(",")) for scope in scopes}
+        assert actions >= {frozenset({"pull"}), frozenset({"pull", "push"})}
+
     def test_by_identity_token(self, user: User, believer: str, service: TokenService) -> None:
         """As docker keeps one; skopeo reads it too."""
         service.identity_tokens = {"refresh-me"}

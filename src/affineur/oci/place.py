@@ -21,6 +21,7 @@ UNREAD_TRANSPORTS = ("containers-storage", "docker-daemon", "ostree", "sif")
 MAX_TEXT = 8192
 """A path (4,096 bytes on Linux, PATH_MAX), a name and a digest."""
 
+_PATHS = ("/", "./", "../", "~/")
 _DIGEST = re.compile(r"@(sha(?:256|512):[^@]*)$")
 # image-spec 1.1, annotations.md: the grammar of org.opencontainers.image.ref.name
 _WORD = r"[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*"
@@ -84,8 +85,10 @@ def parse_place(text: str) -> Place | None:
     """`oci:build/app:1` and its like as a value; None for what names an image of a registry.
 
     Raises:
-        InvalidReference: one of these transports, but not as it is written; or one that is not read.
+        InvalidReference: one of these transports, but not as it is written; or one that is not read; or a bare path.
     """
+    if text.startswith(_PATHS):  # no name of a registry does
+        raise InvalidReference(f"{text[:200]!r} is a path: say of what kind, as {', '.join(_USAGE.values())}")
     transport, colon, rest = text.partition(":")
     if not colon or (transport not in TRANSPORTS and transport not in UNREAD_TRANSPORTS):
         return None
