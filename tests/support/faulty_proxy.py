@@ -16,7 +16,11 @@ import struct
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Literal, Self, TypeAlias
+from functools import partial
+from types import TracebackType
+from typing import Literal, TypeAlias
+
+from support.listener import Listener
 
 __all__ = ["Fault", "FaultyProxy", "Kind"]
 
@@ -82,7 +86,7 @@ class _Broken(Exception):
     """This connection ends here."""
 
 
-class FaultyProxy:
+class FaultyProxy(Listener):
     """Serves for as long as the context lasts.
 
     Attributes:
@@ -96,6 +100,7 @@ class FaultyProxy:
 
     def __init__(self, to: str, faults: Sequence[Fault] = (), told: Callable[[], object] = lambda: None) -> None:
         """Args: to: `host:port` of the server; told: called by the fault "tell", in the connection's thread."""
+        super().__init__()
         host, _, port = to.rpartition(":")
         self._to, self._told = (host, int(port)), told
         self.faults: list[Fault] = list(faults)
@@ -105,23 +110,13 @@ class FaultyProxy:
         self.lost: set[str] = set()
         self.carried = {"request": 0, "answer": 0}
         self._open: set[socket.socket] = set()
-        self._connections: list[threading.Thread] = []
         self._lock = threading.Lock()
         self._ends = threading.Event()
-        self._server = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.host = f"127.0.0.1:{self._server.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        self._thread.join(5)
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        super().__exit__(kind, error, at)
         self.heal()
-        for each in self._connections:
+        for each in self._serving:
             each.join(5)
 
     def plan(self, faults: Sequence[Fault]) -> None:
@@ -174,15 +169,9 @@ class FaultyProxy:
         if fault.kind in ("cut", "reset") or fault.closes:
             raise _Broken
 
-    def _serve(self) -> None:
-        while True:
-            try:
-                near, _ = self._server.accept()
-            except OSError:
-                return
-            self._connections = [each for each in self._connections if each.is_alive()]
-            self._connections.append(threading.Thread(target=self._connected, args=(near,), daemon=True))
-            self._connections[-1].start()
+    def serving(self, connection: socket.socket) -> Callable[[], object]:
+        """See `Listener`."""
+        return partial(self._connected, connection)
 
     def _connected(self, near: socket.socket) -> None:
         with near, contextlib.suppress(OSError, _Broken):

@@ -3,9 +3,11 @@
 import contextlib
 import itertools
 import socket
-import threading
-from collections.abc import Iterable, Sequence
-from typing import Self, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import TypeAlias
+
+from support.listener import Listener
 
 __all__ = ["Bytes", "RawServer"]
 
@@ -13,7 +15,7 @@ Bytes: TypeAlias = bytes | Iterable[bytes]
 """One answer: its bytes, or parts of it, in any number, sent one after the other."""
 
 
-class RawServer:
+class RawServer(Listener):
     """On loopback, for as long as the context lasts.
 
     Attributes:
@@ -24,34 +26,17 @@ class RawServer:
 
     def __init__(self, *connections: Sequence[Bytes]) -> None:
         """Args: connections: for each in turn, the answers to its requests; then it is closed. The last one repeats."""
+        super().__init__()
         self._script = itertools.chain(connections[:-1], itertools.repeat(connections[-1]))
         self.requests: list[str] = []
         self.connections = 0
         self.sent = 0
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._server.getsockname()[1]
-        self.host = f"127.0.0.1:{self.port}"
         self.url = f"http://{self.host}"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        self._thread.join(5)
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._server.accept()
-            except OSError:
-                return
-            self.connections += 1
-            answers = next(self._script)
-            threading.Thread(target=self._speak, args=(connection, answers), daemon=True).start()
+    def serving(self, connection: socket.socket) -> Callable[[], object]:
+        """See `Listener`."""
+        self.connections += 1
+        return partial(self._speak, connection, next(self._script))
 
     def _speak(self, connection: socket.socket, answers: Sequence[Bytes]) -> None:
         with connection, contextlib.suppress(OSError):

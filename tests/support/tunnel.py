@@ -4,15 +4,17 @@ import contextlib
 import select
 import socket
 import ssl
-import threading
-from typing import Self
+from collections.abc import Callable
+from functools import partial
+
+from support.listener import Listener
 
 __all__ = ["Tunnel"]
 
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-class Tunnel:
+class Tunnel(Listener):
     """Attributes: port; asked: the head of each request."""
 
     def __init__(self, to: int, *, answer: bytes = ESTABLISHED, tls: tuple[str, str] | None = None) -> None:
@@ -22,32 +24,17 @@ class Tunnel:
             answer: to every request; one that is no 2xx ends the connection.
             tls: paths of certificate and key, where TLS is spoken to the proxy itself.
         """
+        super().__init__()
         self._to, self._answer = to, answer
         self._context: ssl.SSLContext | None = None
         if tls is not None:
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.load_cert_chain(*tls)
         self.asked: list[str] = []
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._server.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        self._thread.join(5)
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._server.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._carry, args=(connection,), daemon=True).start()
+    def serving(self, connection: socket.socket) -> Callable[[], object]:
+        """See `Listener`."""
+        return partial(self._carry, connection)
 
     def _carry(self, near: socket.socket) -> None:
         with contextlib.suppress(OSError), contextlib.ExitStack() as open_ones:
