@@ -181,7 +181,8 @@ class Survey:
         self._take(document, level, depth, platform)
 
     def _contents(self, manifest: Manifest) -> None:
-        for promise in (manifest.config, *manifest.layers):
+        # the largest first: a thread that is idle takes the first that it is told of
+        for promise in sorted((manifest.config, *manifest.layers), key=lambda blob: -blob.size):
             if promise.urls and any(word in promise.media_type for word in _ELSEWHERE):
                 why = "a layer that its maker lets nobody distribute: engines fetch it from where its URLs lead"
                 self._add(self.not_carried, NotCarried(f"layer {promise.digest}", why))

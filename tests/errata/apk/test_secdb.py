@@ -27,7 +27,6 @@ from support.feeds import packed, record
 ALPINE = OSRelease({"ID": "alpine", "VERSION_ID": "3.16.3"})
 MAIN = "https://secdb.alpinelinux.org/v3.16/main.json"
 COMMUNITY = "https://secdb.alpinelinux.org/v3.16/community.json"
-NOW = datetime.now(UTC)  # the store dates its files by the real clock
 HIGH = {"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"}  # 7.5, by FIRST's calculator
 CRITICAL = {"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}  # 9.8
 
@@ -71,7 +70,7 @@ class World:
     """A store, OSV's records in a folder, and the databases."""
 
     def __init__(self, folder: Path, records: list[dict[str, Any]], **bodies: bytes) -> None:
-        self.now = NOW
+        self.now = datetime.now(UTC)  # the store dates its files by the real clock
         self.client = FakeClient(**bodies)
         self.store = FeedStore(folder / "cache")
         osv = folder / "osv" / "Alpine"
@@ -140,7 +139,7 @@ def test_what_the_image_has_is_not_lacking(world: World) -> None:
 
 def test_a_fix_that_nobody_offers_yet_was_known_by_now(world: World) -> None:
     (only,) = world.secdb().errata_for(ALPINE, {"zlib": "1.2.12-r1"}).errata
-    assert (only.issued, only.issued_at_latest) == (None, NOW)
+    assert (only.issued, only.issued_at_latest) == (None, world.now)
 
 
 def test_matching_is_by_apks_order(world: World) -> None:
